@@ -1,0 +1,157 @@
+/** How the text of a setting becomes its value. Each reader throws an Error that says what the text should look like. */
+import ipaddr from 'ipaddr.js';
+import { splitSecrets } from './secret-file.ts';
+
+export interface ListenAddress {
+  readonly host: string;
+  /** 0 for any free port. */
+  readonly port: number;
+}
+
+/** An address range: ipaddr.js's parsed form of a CIDR. */
+export type Network = readonly [ipaddr.IPv4 | ipaddr.IPv6, number];
+
+export interface TrustedNetwork {
+  readonly network: Network;
+  /** The name of the account whose mail it is. */
+  readonly account: string;
+}
+
+export type Route =
+  | { readonly kind: 'simulator' }
+  | { readonly kind: 'mx' }
+  | {
+      readonly kind: 'smarthost';
+      readonly host: string;
+      readonly port: number;
+      /** TLS from the first byte (`smtps:`); otherwise STARTTLS when it is offered. */
+      readonly implicitTls: boolean;
+      readonly login: { readonly username: string; readonly password: string } | undefined;
+    };
+
+const logLevels = ['debug', 'info', 'warn', 'error', 'silent'] as const;
+export type LogLevel = (typeof logLevels)[number];
+
+export const text = (value: string): string => value;
+
+export function listenAddress(value: string): ListenAddress {
+  const match = /^(?:\[(?<v6>[0-9a-fA-F:]+)\]|(?<host>[^:\s]+)):(?<port>\d{1,5})$/.exec(value);
+  const port = Number(match?.groups?.['port']);
+  if (match === null || port > 65535) throw new Error(`'${value}' is not HOST:PORT, as in 127.0.0.1:8080`);
+  return { host: match.groups?.['v6'] ?? match.groups?.['host'] ?? '', port };
+}
+
+export function publicUrl(value: string): string | undefined {
+  if (value === '') return undefined;
+  const url = URL.parse(value);
+  if (
+    url === null ||
+    !/^https?:$/.test(url.protocol) ||
+    url.pathname !== '/' ||
+    url.search ||
+    url.hash ||
+    url.username
+  ) {
+    throw new Error(`'${value}' is not http(s)://HOST or http(s)://HOST:PORT`);
+  }
+  return url.origin;
+}
+
+export function hostname(value: string): string {
+  if (!/^(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/i.test(value)) {
+    throw new Error(`'${value}' is not a host name, as in mail.example.com`);
+  }
+  return value.toLowerCase();
+}
+
+export function route(value: string): Route {
+  if (value === 'simulator' || value === 'mx') return { kind: value };
+  const url = URL.parse(value);
+  if (url === null || !/^smtps?:$/.test(url.protocol) || url.hostname === '') {
+    // The value is not repeated: it may hold a password.
+    throw new Error('is neither simulator, mx nor smtp://user:pass@host:port');
+  }
+  const implicitTls = url.protocol === 'smtps:';
+  return {
+    kind: 'smarthost',
+    host: url.hostname.replace(/^\[|\]$/g, ''),
+    port: url.port === '' ? (implicitTls ? 465 : 25) : Number(url.port),
+    implicitTls,
+    login: url.username
+      ? { username: decodeURIComponent(url.username), password: decodeURIComponent(url.password) }
+      : undefined,
+  };
+}
+
+export function secrets(value: string): readonly string[] {
+  const list = splitSecrets(value);
+  if (list.some((secret) => secret.length < 32)) throw new Error('a secret needs 32 characters or more');
+  return list;
+}
+
+export function networks(value: string): readonly Network[] {
+  return commaSeparated(value).map(network);
+}
+
+export function trustedNetworks(value: string): readonly TrustedNetwork[] {
+  return commaSeparated(value).map((entry) => {
+    const [cidr, account, ...rest] = entry.split('=').map((part) => part.trim());
+    if (!cidr || !account || rest.length > 0) throw new Error(`'${entry}' is not CIDR=ACCOUNT`);
+    return { network: network(cidr), account };
+  });
+}
+
+export function bytes(value: string): number {
+  return measured(
+    value,
+    { '': 1, b: 1, kib: 2 ** 10, mib: 2 ** 20, gib: 2 ** 30, kb: 1e3, mb: 1e6, gb: 1e9 },
+    '25 MiB',
+  );
+}
+
+export function duration(value: string): number {
+  return measured(
+    value,
+    { ms: 1, s: 1e3, second: 1e3, m: 6e4, min: 6e4, minute: 6e4, h: 36e5, hour: 36e5, d: 864e5, day: 864e5 },
+    '90 s, 5 minutes or 3 days',
+  );
+}
+
+export function count(value: string): number {
+  const number = Number(value);
+  if (!Number.isSafeInteger(number) || number < 1)
+    throw new Error(`'${value}' is not a whole number from 1 on`);
+  return number;
+}
+
+export function logLevel(value: string): LogLevel {
+  const level = logLevels.find((name) => name === value);
+  if (level === undefined) throw new Error(`'${value}' is none of ${logLevels.join(', ')}`);
+  return level;
+}
+
+function network(cidr: string): Network {
+  try {
+    return cidr.includes('/')
+      ? ipaddr.parseCIDR(cidr)
+      : [ipaddr.parse(cidr), ipaddr.parse(cidr).kind() === 'ipv4' ? 32 : 128];
+  } catch {
+    throw new Error(`'${cidr}' is not a network, as in 10.0.0.0/8 or fd00::/8`);
+  }
+}
+
+function commaSeparated(value: string): string[] {
+  return value
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
+}
+
+function measured(value: string, units: Readonly<Record<string, number>>, example: string): number {
+  const match = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(value);
+  const unit = match?.[2]?.toLowerCase() ?? '';
+  const factor = units[unit] ?? (unit.length > 1 ? units[unit.replace(/s$/, '')] : undefined);
+  if (match === null || factor === undefined)
+    throw new Error(`'${value}' is not understood; write for example ${example}`);
+  return Math.round(Number(match[1]) * factor);
+}

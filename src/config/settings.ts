@@ -1,0 +1,202 @@
+/**
+ * Every setting of the program in one table: name, default, meaning, how it is read. The environment is read once, at
+ * start; a `.env` file in the working folder fills in what the environment leaves out. `aftersend config` prints this
+ * table, so what is not here does not exist.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { parseEnv } from 'node:util';
+import * as read from './readers.ts';
+
+interface Setting<T> {
+  readonly default: string;
+  readonly meaning: string;
+  readonly read: (text: string) => T;
+  readonly secret?: true;
+}
+
+function setting<T>(
+  fallback: string,
+  reader: (text: string) => T,
+  meaning: string,
+  secret?: true,
+): Setting<T> {
+  return { default: fallback, read: reader, meaning, ...(secret && { secret }) };
+}
+
+const settings = {
+  AFTERSEND_DATA: setting(
+    './data',
+    read.text,
+    'Folder of the embedded store, the secret and the certificate',
+  ),
+  AFTERSEND_HTTP: setting(
+    '127.0.0.1:8080',
+    read.listenAddress,
+    'Where HTTP is served: console, API, tracking',
+  ),
+  AFTERSEND_SUBMISSION: setting('127.0.0.1:2587', read.listenAddress, 'Where programs submit mail by SMTP'),
+  AFTERSEND_INBOUND: setting(
+    '127.0.0.1:2525',
+    read.listenAddress,
+    'Where bounce and complaint mail comes in',
+  ),
+  AFTERSEND_PUBLIC_URL: setting(
+    '',
+    read.publicUrl,
+    'The URL under which recipients and users reach AFTERSEND_HTTP (http://AFTERSEND_HTTP when empty)',
+  ),
+  AFTERSEND_HOSTNAME: setting(
+    'localhost',
+    read.hostname,
+    'This server’s name in mail: EHLO, return path, Message-ID',
+  ),
+  AFTERSEND_ROUTE: setting(
+    'simulator',
+    read.route,
+    'Where mail goes: simulator, mx, or smtp://user:pass@host:port (smtps:// for TLS from the start)',
+    true,
+  ),
+  AFTERSEND_SECRET_KEY: setting(
+    '',
+    read.secrets,
+    'The secret that every key is derived from, 32 characters or more; several after a rotation, oldest first (made in the data folder when empty)',
+    true,
+  ),
+  AFTERSEND_TRUSTED: setting(
+    '',
+    read.trustedNetworks,
+    'CIDR=ACCOUNT, comma-separated: networks that submit by SMTP without signing in',
+  ),
+  AFTERSEND_WEBHOOK_ALLOW: setting('', read.networks, 'Private networks that webhooks may reach, CIDRs'),
+  AFTERSEND_DELIVERY_ALLOW: setting(
+    '',
+    read.networks,
+    'Private networks that delivery by MX may reach, CIDRs',
+  ),
+  AFTERSEND_DNS: setting('', read.text, 'Resolver to ask, HOST:PORT (the system’s when empty)'),
+  AFTERSEND_PROXIES: setting('', read.networks, 'Proxies whose forwarded client address is believed, CIDRs'),
+  AFTERSEND_TLS_CERT: setting(
+    '',
+    read.text,
+    'PEM certificate for STARTTLS at submission (a self-signed one is made in the data folder when empty)',
+  ),
+  AFTERSEND_TLS_KEY: setting('', read.text, 'PEM key of AFTERSEND_TLS_CERT'),
+  AFTERSEND_MAX_MESSAGE: setting('25 MiB', read.bytes, 'Largest message taken, as it stands on the wire'),
+  AFTERSEND_MAX_RECIPIENTS: setting('100', read.count, 'Most recipients of one submission'),
+  AFTERSEND_RETRY_FIRST: setting('1 minute', read.duration, 'Wait after the first failed delivery attempt'),
+  AFTERSEND_RETRY_FOR: setting(
+    '3 days',
+    read.duration,
+    'How long delivery is tried before the message bounces',
+  ),
+  AFTERSEND_KEEP_EVENTS: setting('30 days', read.duration, 'How long events and messages are kept'),
+  AFTERSEND_KEEP_BODIES: setting('7 days', read.duration, 'How long a finished message’s body is kept'),
+  AFTERSEND_METRICS_TOKEN: setting(
+    '',
+    read.text,
+    'Bearer token for /metrics from elsewhere than loopback (only loopback may ask when empty)',
+    true,
+  ),
+  AFTERSEND_LOG: setting('info', read.logLevel, 'Log level: debug, info, warn, error or silent'),
+} as const;
+
+type SettingName = keyof typeof settings;
+type SettingValues = { readonly [Name in SettingName]: ReturnType<(typeof settings)[Name]['read']> };
+
+/** A setting that cannot be read. The message names the setting and says what it should look like. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+function readSettings(environment: Readonly<Record<string, string | undefined>>): SettingValues {
+  const unknown = Object.keys(environment).filter(
+    (name) => name.startsWith('AFTERSEND_') && !(name in settings),
+  );
+  if (unknown.length > 0) {
+    throw new ConfigError(`${unknown.join(', ')}: no such setting. 'aftersend config' lists all of them.`);
+  }
+  const values: Record<string, unknown> = {};
+  for (const [name, { default: fallback, read: reader }] of Object.entries(settings)) {
+    try {
+      values[name] = reader(environment[name]?.trim() || fallback);
+    } catch (error) {
+      throw new ConfigError(`${name}: ${(error as Error).message}`, { cause: error });
+    }
+  }
+  return values as SettingValues;
+}
+
+function environmentWithFile(folder: string): Record<string, string | undefined> {
+  const file = `${folder}/.env`;
+  const fromFile = existsSync(file) ? parseEnv(readFileSync(file, 'utf8')) : {};
+  const ours = Object.entries(fromFile).filter(([name]) => name.startsWith('AFTERSEND_'));
+  return { ...Object.fromEntries(ours), ...process.env };
+}
+
+export interface Config {
+  readonly dataFolder: string;
+  readonly http: read.ListenAddress;
+  readonly submission: read.ListenAddress;
+  readonly inbound: read.ListenAddress;
+  /** Without a trailing slash; undefined when it follows from the address that HTTP listens on. */
+  readonly publicUrl: string | undefined;
+  readonly hostname: string;
+  readonly route: read.Route;
+  /** Oldest first; empty when the data folder's own secret is to be used. */
+  readonly secrets: readonly string[];
+  readonly trusted: readonly read.TrustedNetwork[];
+  readonly webhookAllow: readonly read.Network[];
+  readonly deliveryAllow: readonly read.Network[];
+  readonly proxies: readonly read.Network[];
+  readonly dnsServer: string;
+  readonly tls: { readonly certificateFile: string; readonly keyFile: string } | undefined;
+  readonly limits: { readonly messageBytes: number; readonly recipients: number };
+  readonly retry: { readonly firstMs: number; readonly totalMs: number };
+  readonly keep: { readonly eventsMs: number; readonly bodiesMs: number };
+  readonly metricsToken: string;
+  readonly logLevel: read.LogLevel;
+}
+
+/** @throws ConfigError naming the setting that cannot be read */
+export function readConfig(
+  environment: Readonly<Record<string, string | undefined>> = environmentWithFile(process.cwd()),
+): Config {
+  const value = readSettings(environment);
+  if ((value.AFTERSEND_TLS_CERT === '') !== (value.AFTERSEND_TLS_KEY === '')) {
+    throw new ConfigError('AFTERSEND_TLS_CERT and AFTERSEND_TLS_KEY go together: set both or neither.');
+  }
+  return Object.freeze({
+    dataFolder: value.AFTERSEND_DATA,
+    http: value.AFTERSEND_HTTP,
+    submission: value.AFTERSEND_SUBMISSION,
+    inbound: value.AFTERSEND_INBOUND,
+    publicUrl: value.AFTERSEND_PUBLIC_URL,
+    hostname: value.AFTERSEND_HOSTNAME,
+    route: value.AFTERSEND_ROUTE,
+    secrets: value.AFTERSEND_SECRET_KEY,
+    trusted: value.AFTERSEND_TRUSTED,
+    webhookAllow: value.AFTERSEND_WEBHOOK_ALLOW,
+    deliveryAllow: value.AFTERSEND_DELIVERY_ALLOW,
+    proxies: value.AFTERSEND_PROXIES,
+    dnsServer: value.AFTERSEND_DNS,
+    tls: value.AFTERSEND_TLS_CERT
+      ? { certificateFile: value.AFTERSEND_TLS_CERT, keyFile: value.AFTERSEND_TLS_KEY }
+      : undefined,
+    limits: { messageBytes: value.AFTERSEND_MAX_MESSAGE, recipients: value.AFTERSEND_MAX_RECIPIENTS },
+    retry: { firstMs: value.AFTERSEND_RETRY_FIRST, totalMs: value.AFTERSEND_RETRY_FOR },
+    keep: { eventsMs: value.AFTERSEND_KEEP_EVENTS, bodiesMs: value.AFTERSEND_KEEP_BODIES },
+    metricsToken: value.AFTERSEND_METRICS_TOKEN,
+    logLevel: value.AFTERSEND_LOG,
+  });
+}
+
+/** The table that `aftersend config` prints: one line a setting, secrets never shown. */
+export function describeSettings(environment = environmentWithFile(process.cwd())): string {
+  return Object.entries<Setting<unknown>>(settings)
+    .map(([name, { default: fallback, meaning, secret }]) => {
+      const set = environment[name];
+      const now = set === undefined ? '' : `\n    now: ${secret ? '(set, not shown)' : set}`;
+      return `${name}  [${fallback || 'empty'}]\n    ${meaning}${now}`;
+    })
+    .join('\n');
+}

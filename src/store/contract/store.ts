@@ -1,0 +1,27 @@
+/**
+ * What the rest of the program asks of a store, in the words of the domain. Two stores keep this contract; one
+ * conformance suite (`store/conformance/`) holds both to it.
+ *
+ * A promise of a write resolves only after its commit is durable. Reads see every write whose promise has resolved.
+ * Accounts are part of every question: nobody reads or changes another account's things by an id alone.
+ */
+import type { AccountStore } from './accounts.ts';
+import type { IntakeStore } from './intake.ts';
+import type { EventLog } from './log.ts';
+import type { MessageStore } from './messages.ts';
+import type { QueueStore } from './queue.ts';
+import type { SuppressionStore } from './suppressions.ts';
+
+export interface Store extends AsyncDisposable {
+  readonly accounts: AccountStore;
+  readonly intake: IntakeStore;
+  readonly queue: QueueStore;
+  readonly log: EventLog;
+  readonly messages: MessageStore;
+  readonly suppressions: SuppressionStore;
+}
+
+/** Too much waits to be written: the caller should answer "later" (503, 451) and lose nothing by it. */
+export class StoreBusyError extends Error {
+  override readonly name = 'StoreBusyError';
+}

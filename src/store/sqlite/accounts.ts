@@ -1,0 +1,163 @@
+/** Accounts, tokens and SMTP logins in SQLite. */
+import type {
+  Account,
+  AccountSettings,
+  AccountStore,
+  CreatedOr,
+  NewAccount,
+  SmtpLogin,
+  Token,
+} from '../contract/accounts.ts';
+import type { Reader, Writer } from './database.ts';
+import type { WriteVerbs } from './writer.ts';
+
+interface AccountRow {
+  id: number;
+  name: string;
+  email: string;
+  time_zone: string;
+  settings: string;
+  created_at_ms: number;
+}
+
+interface CredentialRow {
+  id: number;
+  account_id: number;
+  name: string;
+  created_at_ms: number;
+  revoked_at_ms: number | null;
+}
+
+const accountColumns = 'a.id, a.name, a.email, a.time_zone, a.settings, a.created_at_ms';
+
+function toAccount(row: AccountRow): Account {
+  return {
+    id: row.id,
+    name: row.name,
+    email: row.email,
+    timeZone: row.time_zone,
+    settings: JSON.parse(row.settings) as AccountSettings,
+    createdAtMs: row.created_at_ms,
+  };
+}
+
+function credential({ id, account_id, created_at_ms, revoked_at_ms }: CredentialRow) {
+  return {
+    id,
+    accountId: account_id,
+    createdAtMs: created_at_ms,
+    revokedAtMs: revoked_at_ms ?? undefined,
+  };
+}
+
+const toToken = (row: CredentialRow): Token => ({ ...credential(row), name: row.name });
+const toSmtpLogin = (row: CredentialRow): SmtpLogin => ({ ...credential(row), username: row.name });
+
+export const accountWrites = {
+  create(database: Writer, input: NewAccount): CreatedOr<Account> {
+    const { name, email, timeZone, settings, atMs } = input;
+    if (database.get('SELECT 1 FROM accounts WHERE name = ?', name) !== undefined) return { kind: 'taken' };
+    const id = database.insert(
+      'INSERT INTO accounts (name, email, time_zone, settings, created_at_ms) VALUES (?, ?, ?, ?, ?)',
+      name,
+      email,
+      timeZone,
+      JSON.stringify(settings),
+      atMs,
+    );
+    return { kind: 'created', value: { id, name, email, timeZone, settings, createdAtMs: atMs } };
+  },
+
+  createToken(
+    database: Writer,
+    { accountId, name, hash, atMs }: { accountId: number; name: string; hash: string; atMs: number },
+  ): Token {
+    const id = database.insert(
+      'INSERT INTO tokens (account_id, name, hash, created_at_ms) VALUES (?, ?, ?, ?)',
+      accountId,
+      name,
+      hash,
+      atMs,
+    );
+    return { id, accountId, name, createdAtMs: atMs, revokedAtMs: undefined };
+  },
+
+  revokeToken(
+    database: Writer,
+    { accountId, tokenId, atMs }: { accountId: number; tokenId: number; atMs: number },
+  ): boolean {
+    const sql =
+      'UPDATE tokens SET revoked_at_ms = ? WHERE id = ? AND account_id = ? AND revoked_at_ms IS NULL';
+    return database.run(sql, atMs, tokenId, accountId) > 0;
+  },
+
+  createSmtpLogin(
+    database: Writer,
+    { accountId, username, hash, atMs }: { accountId: number; username: string; hash: string; atMs: number },
+  ): CreatedOr<SmtpLogin> {
+    if (database.get('SELECT 1 FROM smtp_logins WHERE username = ?', username) !== undefined) {
+      return { kind: 'taken' };
+    }
+    const id = database.insert(
+      'INSERT INTO smtp_logins (account_id, username, hash, created_at_ms) VALUES (?, ?, ?, ?)',
+      accountId,
+      username,
+      hash,
+      atMs,
+    );
+    return { kind: 'created', value: { id, accountId, username, createdAtMs: atMs, revokedAtMs: undefined } };
+  },
+
+  revokeSmtpLogin(
+    database: Writer,
+    { accountId, username, atMs }: { accountId: number; username: string; atMs: number },
+  ): boolean {
+    const sql =
+      'UPDATE smtp_logins SET revoked_at_ms = ? WHERE username = ? AND account_id = ? AND revoked_at_ms IS NULL';
+    return database.run(sql, atMs, username, accountId) > 0;
+  },
+};
+
+export function accountStore(reader: Reader, write: WriteVerbs['accounts']): AccountStore {
+  const account = (row: AccountRow | undefined) => (row === undefined ? undefined : toAccount(row));
+  return {
+    ...write,
+    list: async () =>
+      reader.all<AccountRow>(`SELECT ${accountColumns} FROM accounts a ORDER BY a.id`).map(toAccount),
+    byId: async (id) =>
+      account(reader.get<AccountRow>(`SELECT ${accountColumns} FROM accounts a WHERE a.id = ?`, id)),
+    byName: async (name) =>
+      account(reader.get<AccountRow>(`SELECT ${accountColumns} FROM accounts a WHERE a.name = ?`, name)),
+    byTokenHash: async (hash) =>
+      account(
+        reader.get<AccountRow>(
+          `SELECT ${accountColumns} FROM tokens t JOIN accounts a ON a.id = t.account_id
+           WHERE t.hash = ? AND t.revoked_at_ms IS NULL`,
+          hash,
+        ),
+      ),
+    listTokens: async (accountId) =>
+      reader
+        .all<CredentialRow>(
+          'SELECT id, account_id, name, created_at_ms, revoked_at_ms FROM tokens WHERE account_id = ? ORDER BY id',
+          accountId,
+        )
+        .map(toToken),
+    listSmtpLogins: async (accountId) =>
+      reader
+        .all<CredentialRow>(
+          `SELECT id, account_id, username AS name, created_at_ms, revoked_at_ms FROM smtp_logins
+           WHERE account_id = ? ORDER BY id`,
+          accountId,
+        )
+        .map(toSmtpLogin),
+    async bySmtpUsername(username) {
+      const row = reader.get<AccountRow & { hash: string }>(
+        `SELECT ${accountColumns}, l.hash FROM smtp_logins l JOIN accounts a ON a.id = l.account_id
+         WHERE l.username = ? AND l.revoked_at_ms IS NULL`,
+        username,
+      );
+      return row === undefined ? undefined : { account: toAccount(row), hash: row.hash };
+    },
+  };
+}

@@ -1,0 +1,142 @@
+/** Taking submissions in, in SQLite. */
+import type { IntakeResult, NewSubmission } from '../contract/intake.ts';
+import type { Writer } from './database.ts';
+
+interface KeyRow {
+  fingerprint: string;
+  submission_id: number;
+  first_message_id: number;
+  message_count: number;
+  expires_at_ms: number;
+}
+
+/** What was answered under this key before, or undefined if the key is new (or its day is over). */
+function earlierAnswer(
+  database: Writer,
+  { accountId, idempotency, atMs }: NewSubmission,
+): IntakeResult | undefined {
+  if (idempotency === undefined) return undefined;
+  const row = database.get<KeyRow>(
+    'SELECT * FROM idempotency_keys WHERE account_id = ? AND key = ?',
+    accountId,
+    idempotency.key,
+  );
+  if (row === undefined || row.expires_at_ms <= atMs) return undefined;
+  if (row.fingerprint !== idempotency.fingerprint) return { kind: 'conflict' };
+  return {
+    kind: 'repeated',
+    submissionId: row.submission_id,
+    messageIds: Array.from({ length: row.message_count }, (_, index) => row.first_message_id + index),
+  };
+}
+
+function insertSubmission(database: Writer, id: number, submission: NewSubmission): void {
+  database.run(
+    `INSERT INTO submissions (id, account_id, door, envelope_sender, sender, sender_name, subject,
+       internet_message_id, tags, metadata, stream, essential, track_opens, track_clicks, list_unsubscribe,
+       template_id, size_bytes, created_at_ms)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    id,
+    submission.accountId,
+    submission.door,
+    submission.envelopeSender,
+    submission.sender,
+    submission.senderName,
+    submission.subject,
+    submission.internetMessageId,
+    JSON.stringify(submission.tags),
+    submission.metadataJson,
+    submission.stream,
+    submission.essential ? 1 : 0,
+    submission.trackOpens ? 1 : 0,
+    submission.trackClicks ? 1 : 0,
+    submission.listUnsubscribe ? 1 : 0,
+    submission.templateId ?? null,
+    submission.raw.byteLength,
+    submission.atMs,
+  );
+  database.run('INSERT INTO bodies (submission_id, raw) VALUES (?, ?)', id, submission.raw);
+}
+
+function insertMessage(
+  database: Writer,
+  ids: { messageId: number; eventId: number; submissionId: number },
+  submission: NewSubmission,
+  recipient: NewSubmission['recipients'][number],
+): void {
+  const { accountId, atMs } = submission;
+  const { messageId, eventId, submissionId } = ids;
+  database.run(
+    `INSERT INTO messages (id, submission_id, account_id, recipient, role, state, last_number, created_at_ms)
+     VALUES (?, ?, ?, ?, ?, 'queued', 1, ?)`,
+    messageId,
+    submissionId,
+    accountId,
+    recipient.address,
+    recipient.role,
+    atMs,
+  );
+  database.run(
+    'INSERT INTO queue (message_id, account_id, due_at_ms, attempts_made) VALUES (?, ?, ?, 0)',
+    messageId,
+    accountId,
+    atMs,
+  );
+  for (const tag of submission.tags) {
+    database.run(
+      'INSERT INTO message_tags (account_id, tag, message_id) VALUES (?, ?, ?) ON CONFLICT DO NOTHING',
+      accountId,
+      tag,
+      messageId,
+    );
+  }
+  // Everything about the message is at hand here, so this is not `appendEvent`, which would read it back.
+  database.run(
+    `INSERT INTO events (id, account_id, message_id, number, type, time_ms, recipient, sender, subject,
+       code, enhanced_code, response, url, first_refusal, tags, metadata, detail)
+     VALUES (?, ?, ?, 1, 'accepted', ?, ?, ?, ?, '', '', '', '', 0, ?, ?, ?)`,
+    eventId,
+    accountId,
+    messageId,
+    atMs,
+    recipient.address,
+    submission.sender,
+    submission.subject,
+    JSON.stringify(submission.tags),
+    submission.metadataJson,
+    JSON.stringify({ door: submission.door }),
+  );
+}
+
+export const intakeWrites = {
+  accept(database: Writer, submission: NewSubmission): IntakeResult {
+    const earlier = earlierAnswer(database, submission);
+    if (earlier !== undefined) return earlier;
+
+    const count = submission.recipients.length;
+    const submissionId = database.nextIds('submissions');
+    const firstMessageId = database.nextIds('messages', count);
+    const firstEventId = database.nextIds('events', count);
+    insertSubmission(database, submissionId, submission);
+    for (const [index, recipient] of submission.recipients.entries()) {
+      const ids = { messageId: firstMessageId + index, eventId: firstEventId + index, submissionId };
+      insertMessage(database, ids, submission, recipient);
+    }
+    if (submission.idempotency !== undefined) {
+      const { key, fingerprint, expiresAtMs } = submission.idempotency;
+      database.run(
+        'INSERT OR REPLACE INTO idempotency_keys VALUES (?, ?, ?, ?, ?, ?, ?)',
+        submission.accountId,
+        key,
+        fingerprint,
+        submissionId,
+        firstMessageId,
+        count,
+        expiresAtMs,
+      );
+    }
+    database.noteGrownLog(submission.accountId);
+    const messageIds = Array.from({ length: count }, (_, index) => firstMessageId + index);
+    return { kind: 'accepted', submissionId, messageIds };
+  },
+};

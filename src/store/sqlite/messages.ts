@@ -1,0 +1,159 @@
+/** Looking at messages in SQLite. Read-only: rows of messages are written by intake, queue and log. */
+import type { Message, MessageFilter, MessageState, MessageStore } from '../contract/messages.ts';
+import type { RecipientRole } from '../contract/intake.ts';
+import type { AttemptRecord } from '../contract/queue.ts';
+import type { Door } from '../../events/types.ts';
+import type { Reader } from './database.ts';
+
+interface MessageRow {
+  id: number;
+  account_id: number;
+  submission_id: number;
+  recipient: string;
+  role: RecipientRole;
+  state: MessageState;
+  created_at_ms: number;
+  finished_at_ms: number | null;
+  due_at_ms: number | null;
+  door: Door;
+  envelope_sender: string;
+  sender: string;
+  sender_name: string;
+  subject: string;
+  internet_message_id: string;
+  tags: string;
+  metadata: string;
+  stream: string;
+  essential: number;
+  track_opens: number;
+  track_clicks: number;
+  list_unsubscribe: number;
+  template_id: number | null;
+  size_bytes: number;
+}
+
+const selectMessages = `
+  SELECT m.id, m.account_id, m.submission_id, m.recipient, m.role, m.state, m.created_at_ms, m.finished_at_ms,
+    q.due_at_ms, s.door, s.envelope_sender, s.sender, s.sender_name, s.subject, s.internet_message_id, s.tags,
+    s.metadata, s.stream, s.essential, s.track_opens, s.track_clicks, s.list_unsubscribe, s.template_id, s.size_bytes
+  FROM messages m JOIN submissions s ON s.id = m.submission_id LEFT JOIN queue q ON q.message_id = m.id`;
+
+const toMessage = (row: MessageRow): Message => ({
+  id: row.id,
+  accountId: row.account_id,
+  submissionId: row.submission_id,
+  recipient: row.recipient,
+  role: row.role,
+  state: row.state,
+  createdAtMs: row.created_at_ms,
+  finishedAtMs: row.finished_at_ms ?? undefined,
+  nextAttemptAtMs: row.due_at_ms ?? undefined,
+  door: row.door,
+  envelopeSender: row.envelope_sender,
+  sender: row.sender,
+  senderName: row.sender_name,
+  subject: row.subject,
+  internetMessageId: row.internet_message_id,
+  tagsJson: row.tags,
+  metadataJson: row.metadata,
+  stream: row.stream,
+  essential: row.essential !== 0,
+  trackOpens: row.track_opens !== 0,
+  trackClicks: row.track_clicks !== 0,
+  listUnsubscribe: row.list_unsubscribe !== 0,
+  templateId: row.template_id ?? undefined,
+  sizeBytes: row.size_bytes,
+});
+
+interface AttemptRow {
+  number: number;
+  started_at_ms: number;
+  duration_ms: number;
+  outcome: AttemptRecord['outcome'];
+  host: string;
+  address: string;
+  source_address: string;
+  tls: string;
+  code: string;
+  enhanced_code: string;
+  response: string;
+  category: string;
+  dialogue: string;
+}
+
+const toAttempt = (row: AttemptRow): AttemptRecord => ({
+  number: row.number,
+  startedAtMs: row.started_at_ms,
+  durationMs: row.duration_ms,
+  outcome: row.outcome,
+  host: row.host,
+  address: row.address,
+  sourceAddress: row.source_address,
+  tls: row.tls,
+  answer: { code: row.code, enhancedCode: row.enhanced_code, text: row.response },
+  category: row.category,
+  dialogue: row.dialogue,
+});
+
+/** The conditions of a filter, with their values; the account's is always the first. */
+function conditions(filter: MessageFilter): { clause: string; values: (string | number)[] } {
+  const parts: [string, string | number | undefined][] = [
+    ['m.account_id = ?', filter.accountId],
+    ['m.recipient = ? COLLATE BINARY', filter.recipient],
+    ['s.sender = ?', filter.sender],
+    ['m.state = ?', filter.state],
+    [
+      'm.id IN (SELECT message_id FROM message_tags t WHERE t.account_id = m.account_id AND t.tag = ?)',
+      filter.tag,
+    ],
+    ['instr(lower(s.subject), lower(?)) > 0', filter.subject],
+    ['m.created_at_ms >= ?', filter.createdFromMs],
+    ['m.created_at_ms < ?', filter.createdToMs],
+  ];
+  const wanted = parts.filter((part): part is [string, string | number] => part[1] !== undefined);
+  return { clause: wanted.map(([sql]) => sql).join(' AND '), values: wanted.map(([, value]) => value) };
+}
+
+export function messageStore(reader: Reader): MessageStore {
+  return {
+    async byId(accountId, messageId) {
+      const row = reader.get<MessageRow>(
+        `${selectMessages} WHERE m.id = ? AND m.account_id = ?`,
+        messageId,
+        accountId,
+      );
+      return row === undefined ? undefined : toMessage(row);
+    },
+    async list(filter, { limit, beforeId }) {
+      const { clause, values } = conditions(filter);
+      return reader
+        .all<MessageRow>(
+          `${selectMessages} WHERE ${clause} AND m.id < ? ORDER BY m.id DESC LIMIT ?`,
+          ...values,
+          beforeId ?? Number.MAX_SAFE_INTEGER,
+          limit,
+        )
+        .map(toMessage);
+    },
+    async count(filter, cap) {
+      const { clause, values } = conditions(filter);
+      return (
+        reader.get<{ n: number }>(
+          `SELECT count(*) AS n FROM (SELECT 1 FROM messages m JOIN submissions s ON s.id = m.submission_id
+           WHERE ${clause} LIMIT ?)`,
+          ...values,
+          cap,
+        )?.n ?? 0
+      );
+    },
+    attempts: async (accountId, messageId) =>
+      reader
+        .all<AttemptRow>(
+          `SELECT a.* FROM attempts a JOIN messages m ON m.id = a.message_id
+           WHERE a.message_id = ? AND m.account_id = ? ORDER BY a.number`,
+          messageId,
+          accountId,
+        )
+        .map(toAttempt),
+  };
+}

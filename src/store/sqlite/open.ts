@@ -1,0 +1,64 @@
+/** Opens the embedded store of a data folder: one writer thread, one reading connection, one lock for the service. */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import type { Store } from '../contract/store.ts';
+import { accountStore } from './accounts.ts';
+import { openReader } from './database.ts';
+import { eventLog, type Subscribe } from './log.ts';
+import { messageStore } from './messages.ts';
+import { queueStore } from './queue.ts';
+import { suppressionStore } from './suppressions.ts';
+import { SqliteWriter } from './writer.ts';
+
+/** Another process serves this data folder. */
+export class FolderLockedError extends Error {
+  override readonly name = 'FolderLockedError';
+}
+
+/**
+ * @param purpose `serve` takes the folder's lock, which the operating system frees with the process, however it ends;
+ *   `command` is a short second writer beside a service that may be running.
+ * @throws FolderLockedError
+ */
+export async function openSqliteStore(dataFolder: string, purpose: 'serve' | 'command'): Promise<Store> {
+  mkdirSync(dataFolder, { recursive: true, mode: 0o700 });
+  const lock = purpose === 'serve' ? lockFolder(dataFolder) : undefined;
+  const file = join(dataFolder, 'aftersend.db');
+  const listeners = new Set<(accountIds: ReadonlySet<number>) => void>();
+  const writer = await SqliteWriter.open(file, (accountIds) => {
+    const accounts = new Set(accountIds);
+    for (const listener of listeners) listener(accounts);
+  });
+  const reader = openReader(file);
+  const subscribe: Subscribe = (listener) => {
+    listeners.add(listener);
+    return () => listeners.delete(listener);
+  };
+  const { verbs } = writer;
+  return {
+    accounts: accountStore(reader, verbs.accounts),
+    intake: { accept: (submission) => verbs.intake.accept(submission) },
+    queue: queueStore(reader, verbs.queue),
+    log: eventLog(reader, verbs.log, subscribe),
+    messages: messageStore(reader),
+    suppressions: suppressionStore(reader, verbs.suppressions),
+    async [Symbol.asyncDispose]() {
+      await writer.close();
+      reader.close();
+      lock?.close();
+    },
+  };
+}
+
+/** An exclusive transaction on a file of its own: SQLite's lock is the operating system's, gone with the process. */
+function lockFolder(dataFolder: string): DatabaseSync {
+  const lock = new DatabaseSync(join(dataFolder, 'service.lock'), { timeout: 0 });
+  try {
+    lock.exec('BEGIN EXCLUSIVE');
+    return lock;
+  } catch (error) {
+    lock.close();
+    throw new FolderLockedError(`another aftersend serves the data folder ${dataFolder}`, { cause: error });
+  }
+}

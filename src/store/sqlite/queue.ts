@@ -1,0 +1,221 @@
+/** The delivery queue in SQLite. */
+import type { ClaimedMessage, QueueStore, Settlement } from '../contract/queue.ts';
+import { everyStream } from '../contract/suppressions.ts';
+import type { Reader, Writer } from './database.ts';
+import { appendEvent } from './log.ts';
+import { addSuppression, suppressionFor } from './suppressions.ts';
+import type { WriteVerbs } from './writer.ts';
+
+interface DueRow {
+  message_id: number;
+  submission_id: number;
+  account_id: number;
+  recipient: string;
+  attempts_made: number;
+  created_at_ms: number;
+  sender: string;
+  subject: string;
+  stream: string;
+  essential: number;
+  track_opens: number;
+  track_clicks: number;
+  list_unsubscribe: number;
+}
+
+/**
+ * The accounts that have something due, by hopping from one to the next in the index (a loose index scan): the cost
+ * is one look-up an account, whatever each has waiting.
+ */
+const accountsWithDue = `
+  WITH RECURSIVE account(id) AS (
+    SELECT min(account_id) FROM queue
+    UNION ALL
+    SELECT (SELECT min(account_id) FROM queue WHERE account_id > account.id) FROM account WHERE account.id IS NOT NULL
+  )
+  SELECT id FROM account WHERE id IS NOT NULL
+    AND EXISTS (SELECT 1 FROM queue WHERE account_id = account.id AND due_at_ms <= ?)`;
+
+const dueOfAccount = `
+  SELECT q.message_id, m.submission_id, q.account_id, m.recipient, q.attempts_made, m.created_at_ms,
+    s.sender, s.subject, s.stream, s.essential, s.track_opens, s.track_clicks, s.list_unsubscribe
+  FROM queue q JOIN messages m ON m.id = q.message_id JOIN submissions s ON s.id = m.submission_id
+  WHERE q.account_id = ? AND q.due_at_ms <= ? ORDER BY q.due_at_ms, q.message_id LIMIT ?`;
+
+function lease(database: Writer, row: DueRow, leaseUntilMs: number): ClaimedMessage {
+  const number = database.nextIds('leases');
+  database.run(
+    'UPDATE queue SET due_at_ms = ?, lease = ? WHERE message_id = ?',
+    leaseUntilMs,
+    number,
+    row.message_id,
+  );
+  const suppressed = suppressionFor(database, {
+    accountId: row.account_id,
+    recipient: row.recipient,
+    stream: row.stream,
+    essential: row.essential !== 0,
+  });
+  return {
+    messageId: row.message_id,
+    submissionId: row.submission_id,
+    accountId: row.account_id,
+    recipient: row.recipient,
+    attemptsMade: row.attempts_made,
+    lease: number,
+    acceptedAtMs: row.created_at_ms,
+    suppressed,
+    sender: row.sender,
+    subject: row.subject,
+    stream: row.stream,
+    trackOpens: row.track_opens !== 0,
+    trackClicks: row.track_clicks !== 0,
+    listUnsubscribe: row.list_unsubscribe !== 0,
+  };
+}
+
+export const queueWrites = {
+  claim(
+    database: Writer,
+    { nowMs, leaseMs, limit }: { nowMs: number; leaseMs: number; limit: number },
+  ): ClaimedMessage[] {
+    let accounts = database.all<{ id: number }>(accountsWithDue, nowMs);
+    const claimed: ClaimedMessage[] = [];
+    // Each round gives every account the same share; what one leaves unused is shared out among the others.
+    while (accounts.length > 0 && claimed.length < limit) {
+      const share = Math.ceil((limit - claimed.length) / accounts.length);
+      const withMore: typeof accounts = [];
+      for (const account of accounts) {
+        const take = Math.min(share, limit - claimed.length);
+        if (take === 0) break;
+        const rows = database.all<DueRow>(dueOfAccount, account.id, nowMs, take);
+        for (const row of rows) claimed.push(lease(database, row, nowMs + leaseMs));
+        if (rows.length === take) withMore.push(account);
+      }
+      accounts = withMore;
+    }
+    return claimed;
+  },
+
+  settle(database: Writer, settlement: Settlement): boolean {
+    const { messageId, lease: number, atMs } = settlement;
+    const held = database.get<{ account_id: number; recipient: string; refused: number }>(
+      `SELECT q.account_id, m.recipient, m.refused FROM queue q JOIN messages m ON m.id = q.message_id
+       WHERE q.message_id = ? AND q.lease = ?`,
+      messageId,
+      number,
+    );
+    if (held === undefined) return false;
+    const { account_id: accountId, recipient } = held;
+
+    if (settlement.outcome === 'released') {
+      putBack(database, messageId, settlement.dueAtMs, 0);
+      return true;
+    }
+    if ('attempt' in settlement && settlement.attempt !== undefined) {
+      insertAttempt(database, messageId, settlement.attempt);
+    }
+    const answer =
+      'answer' in settlement
+        ? {
+            code: settlement.answer.code,
+            enhancedCode: settlement.answer.enhancedCode,
+            response: settlement.answer.text,
+          }
+        : {};
+    const { detail } = settlement;
+
+    if (settlement.outcome === 'deferred') {
+      const firstRefusal = settlement.detail.refused && held.refused === 0;
+      if (firstRefusal) database.run('UPDATE messages SET refused = 1 WHERE id = ?', messageId);
+      putBack(database, messageId, settlement.detail.nextAttemptAtMs, 1);
+      appendEvent(database, accountId, messageId, {
+        type: 'deferred',
+        atMs,
+        ...answer,
+        firstRefusal,
+        detail,
+      });
+      return true;
+    }
+    database.run('DELETE FROM queue WHERE message_id = ?', messageId);
+    database.run(
+      'UPDATE messages SET state = ?, finished_at_ms = ? WHERE id = ?',
+      settlement.outcome,
+      atMs,
+      messageId,
+    );
+    const eventId = appendEvent(database, accountId, messageId, {
+      type: settlement.outcome,
+      atMs,
+      ...answer,
+      detail,
+    });
+    if (settlement.outcome === 'bounced' && settlement.detail.recipientAtFault) {
+      addSuppression(database, {
+        accountId,
+        recipient,
+        stream: everyStream,
+        reason: 'bounced',
+        eventId,
+        atMs,
+      });
+    }
+    return true;
+  },
+
+  freeLeases(database: Writer, nowMs: number): number {
+    return database.run('UPDATE queue SET due_at_ms = ?, lease = 0 WHERE lease > 0', nowMs);
+  },
+};
+
+function putBack(database: Writer, messageId: number, dueAtMs: number, attempts: 0 | 1): void {
+  database.run(
+    'UPDATE queue SET due_at_ms = ?, lease = 0, attempts_made = attempts_made + ? WHERE message_id = ?',
+    dueAtMs,
+    attempts,
+    messageId,
+  );
+}
+
+function insertAttempt(
+  database: Writer,
+  messageId: number,
+  attempt: NonNullable<Extract<Settlement, { outcome: 'bounced' }>['attempt']>,
+): void {
+  database.run(
+    'INSERT OR REPLACE INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+    messageId,
+    attempt.number,
+    attempt.startedAtMs,
+    attempt.durationMs,
+    attempt.outcome,
+    attempt.host,
+    attempt.address,
+    attempt.sourceAddress,
+    attempt.tls,
+    attempt.answer.code,
+    attempt.answer.enhancedCode,
+    attempt.answer.text,
+    attempt.category,
+    attempt.dialogue,
+  );
+}
+
+export function queueStore(reader: Reader, write: WriteVerbs['queue']): QueueStore {
+  return {
+    ...write,
+    nextDueAtMs: async () =>
+      reader.get<{ due: number | null }>(
+        `WITH RECURSIVE account(id) AS (
+           SELECT min(account_id) FROM queue
+           UNION ALL
+           SELECT (SELECT min(account_id) FROM queue WHERE account_id > account.id) FROM account
+           WHERE account.id IS NOT NULL
+         )
+         SELECT min((SELECT min(due_at_ms) FROM queue WHERE account_id = account.id)) AS due FROM account`,
+      )?.due ?? undefined,
+    readBody: async (submissionId) =>
+      reader.get<{ raw: Uint8Array }>('SELECT raw FROM bodies WHERE submission_id = ?', submissionId)?.raw,
+    depth: async () => reader.get<{ n: number }>('SELECT count(*) AS n FROM queue')?.n ?? 0,
+  };
+}

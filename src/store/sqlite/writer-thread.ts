@@ -1,0 +1,73 @@
+/**
+ * The writer: a thread of its own with the only connection that writes. It takes the calls that came while its last
+ * commit ran and makes them one transaction (group commit), so that a thousand callers share one fsync.
+ *
+ * A call that throws must not take its neighbours with it: then the batch is rolled back and every call of it runs again
+ * in a transaction of its own. Calls are plain functions of the database, so running one again is safe.
+ */
+import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { openWriter, type Writer } from './database.ts';
+import { writes } from './writes.ts';
+
+export interface Call {
+  readonly id: number;
+  readonly room: string;
+  readonly verb: string;
+  readonly input: unknown;
+}
+
+export interface Reply {
+  readonly answers: readonly ({ id: number; result: unknown } | { id: number; error: Error })[];
+  readonly grownLogs: readonly number[];
+}
+
+export type ToWriter = { readonly calls: readonly Call[] } | 'close';
+
+/** Bounds how long one transaction makes its first caller wait. */
+const maxBatchCalls = 4096;
+
+function answer(database: Writer, { id, room, verb, input }: Call) {
+  const write = (
+    writes as unknown as Record<string, Record<string, (database: Writer, input: unknown) => unknown>>
+  )[room]?.[verb];
+  if (write === undefined) throw new Error(`no such write: ${room}.${verb}`);
+  return { id, result: write(database, input) };
+}
+
+function runAll(database: Writer, calls: readonly Call[]): Reply {
+  try {
+    const { result: answers, grownLogs } = database.transact(() =>
+      calls.map((call) => answer(database, call)),
+    );
+    return { answers, grownLogs };
+  } catch (error) {
+    if (calls.length === 1) {
+      return { answers: [{ id: calls[0]?.id ?? 0, error: error as Error }], grownLogs: [] };
+    }
+    const replies = calls.map((call) => runAll(database, [call]));
+    return {
+      answers: replies.flatMap((reply) => reply.answers),
+      grownLogs: [...new Set(replies.flatMap((reply) => reply.grownLogs))],
+    };
+  }
+}
+
+function serve(port: MessagePort, file: string): void {
+  const database = openWriter(file);
+  port.on('message', (first: ToWriter) => {
+    const calls: Call[] = [];
+    let message: ToWriter | undefined = first;
+    while (message !== undefined && message !== 'close') {
+      calls.push(...message.calls);
+      message = calls.length < maxBatchCalls ? receiveMessageOnPort(port)?.message : undefined;
+    }
+    if (calls.length > 0) port.postMessage(runAll(database, calls));
+    if (message === 'close') {
+      database.close();
+      port.close();
+    }
+  });
+  port.postMessage('ready');
+}
+
+if (parentPort !== null) serve(parentPort, workerData as string);

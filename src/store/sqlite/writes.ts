@@ -1,0 +1,14 @@
+/** Every write there is, by room: what the writer thread can be asked for. */
+import { accountWrites } from './accounts.ts';
+import { intakeWrites } from './intake.ts';
+import { logWrites } from './log.ts';
+import { queueWrites } from './queue.ts';
+import { suppressionWrites } from './suppressions.ts';
+
+export const writes = {
+  accounts: accountWrites,
+  intake: intakeWrites,
+  queue: queueWrites,
+  log: logWrites,
+  suppressions: suppressionWrites,
+};
