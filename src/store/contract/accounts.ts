@@ -41,10 +41,13 @@ export interface NewAccount {
   readonly email: string;
   readonly timeZone: string;
   readonly settings: AccountSettings;
+  /** Its first token and SMTP login, made in the same commit: no account is left half made. */
+  readonly token: { readonly name: string; readonly hash: string };
+  readonly smtpLogin: { readonly username: string; readonly hash: string };
   readonly atMs: number;
 }
 
-/** `taken`: another has the name. */
+/** `taken`: another has the name or username. */
 export type CreatedOr<T> = { readonly kind: 'created'; readonly value: T } | { readonly kind: 'taken' };
 
 export interface AccountStore {

@@ -10,6 +10,7 @@ import type { IntakeStore } from './intake.ts';
 import type { EventLog } from './log.ts';
 import type { MessageStore } from './messages.ts';
 import type { QueueStore } from './queue.ts';
+import type { RetentionStore } from './retention.ts';
 import type { SuppressionStore } from './suppressions.ts';
 
 export interface Store extends AsyncDisposable {
@@ -19,6 +20,7 @@ export interface Store extends AsyncDisposable {
   readonly log: EventLog;
   readonly messages: MessageStore;
   readonly suppressions: SuppressionStore;
+  readonly retention: RetentionStore;
 }
 
 /** Too much waits to be written: the caller should answer "later" (503, 451) and lose nothing by it. */

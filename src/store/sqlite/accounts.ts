@@ -53,10 +53,39 @@ function credential({ id, account_id, created_at_ms, revoked_at_ms }: Credential
 const toToken = (row: CredentialRow): Token => ({ ...credential(row), name: row.name });
 const toSmtpLogin = (row: CredentialRow): SmtpLogin => ({ ...credential(row), username: row.name });
 
+interface NewToken {
+  accountId: number;
+  name: string;
+  hash: string;
+  atMs: number;
+}
+
+interface NewSmtpLogin {
+  accountId: number;
+  username: string;
+  hash: string;
+  atMs: number;
+}
+
+function insertToken(database: Writer, { accountId, name, hash, atMs }: NewToken): number {
+  const sql = 'INSERT INTO tokens (account_id, name, hash, created_at_ms) VALUES (?, ?, ?, ?)';
+  return database.insert(sql, accountId, name, hash, atMs);
+}
+
+function insertSmtpLogin(database: Writer, { accountId, username, hash, atMs }: NewSmtpLogin): number {
+  const sql = 'INSERT INTO smtp_logins (account_id, username, hash, created_at_ms) VALUES (?, ?, ?, ?)';
+  return database.insert(sql, accountId, username, hash, atMs);
+}
+
 export const accountWrites = {
   create(database: Writer, input: NewAccount): CreatedOr<Account> {
-    const { name, email, timeZone, settings, atMs } = input;
-    if (database.get('SELECT 1 FROM accounts WHERE name = ?', name) !== undefined) return { kind: 'taken' };
+    const { name, email, timeZone, settings, token, smtpLogin, atMs } = input;
+    const taken = database.get(
+      'SELECT 1 FROM accounts WHERE name = ? UNION ALL SELECT 1 FROM smtp_logins WHERE username = ?',
+      name,
+      smtpLogin.username,
+    );
+    if (taken !== undefined) return { kind: 'taken' };
     const id = database.insert(
       'INSERT INTO accounts (name, email, time_zone, settings, created_at_ms) VALUES (?, ?, ?, ?, ?)',
       name,
@@ -65,21 +94,14 @@ export const accountWrites = {
       JSON.stringify(settings),
       atMs,
     );
+    insertToken(database, { accountId: id, ...token, atMs });
+    insertSmtpLogin(database, { accountId: id, ...smtpLogin, atMs });
     return { kind: 'created', value: { id, name, email, timeZone, settings, createdAtMs: atMs } };
   },
 
-  createToken(
-    database: Writer,
-    { accountId, name, hash, atMs }: { accountId: number; name: string; hash: string; atMs: number },
-  ): Token {
-    const id = database.insert(
-      'INSERT INTO tokens (account_id, name, hash, created_at_ms) VALUES (?, ?, ?, ?)',
-      accountId,
-      name,
-      hash,
-      atMs,
-    );
-    return { id, accountId, name, createdAtMs: atMs, revokedAtMs: undefined };
+  createToken(database: Writer, input: NewToken): Token {
+    const { accountId, name, atMs } = input;
+    return { id: insertToken(database, input), accountId, name, createdAtMs: atMs, revokedAtMs: undefined };
   },
 
   revokeToken(
@@ -91,20 +113,12 @@ export const accountWrites = {
     return database.run(sql, atMs, tokenId, accountId) > 0;
   },
 
-  createSmtpLogin(
-    database: Writer,
-    { accountId, username, hash, atMs }: { accountId: number; username: string; hash: string; atMs: number },
-  ): CreatedOr<SmtpLogin> {
+  createSmtpLogin(database: Writer, input: NewSmtpLogin): CreatedOr<SmtpLogin> {
+    const { accountId, username, atMs } = input;
     if (database.get('SELECT 1 FROM smtp_logins WHERE username = ?', username) !== undefined) {
       return { kind: 'taken' };
     }
-    const id = database.insert(
-      'INSERT INTO smtp_logins (account_id, username, hash, created_at_ms) VALUES (?, ?, ?, ?)',
-      accountId,
-      username,
-      hash,
-      atMs,
-    );
+    const id = insertSmtpLogin(database, input);
     return { kind: 'created', value: { id, accountId, username, createdAtMs: atMs, revokedAtMs: undefined } };
   },
 

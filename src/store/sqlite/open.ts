@@ -43,6 +43,7 @@ export async function openSqliteStore(dataFolder: string, purpose: 'serve' | 'co
     log: eventLog(reader, verbs.log, subscribe),
     messages: messageStore(reader),
     suppressions: suppressionStore(reader, verbs.suppressions),
+    retention: verbs.retention,
     async [Symbol.asyncDispose]() {
       await writer.close();
       reader.close();

@@ -3,6 +3,7 @@ import { accountWrites } from './accounts.ts';
 import { intakeWrites } from './intake.ts';
 import { logWrites } from './log.ts';
 import { queueWrites } from './queue.ts';
+import { retentionWrites } from './retention.ts';
 import { suppressionWrites } from './suppressions.ts';
 
 export const writes = {
@@ -11,4 +12,5 @@ export const writes = {
   queue: queueWrites,
   log: logWrites,
   suppressions: suppressionWrites,
+  retention: retentionWrites,
 };

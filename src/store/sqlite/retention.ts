@@ -1,0 +1,70 @@
+/**
+ * Forgetting, in SQLite: small chunks, so that no transaction makes the others wait. Ids grow with time, so the oldest
+ * rows are the first by id and no index on time is needed.
+ */
+import type { Writer } from './database.ts';
+
+interface PruneInput {
+  readonly eventsBeforeMs: number;
+  readonly bodiesBeforeMs: number;
+  readonly nowMs: number;
+  readonly limit: number;
+}
+
+function pruneEvents(database: Writer, { eventsBeforeMs, limit }: PruneInput): number {
+  return database.run(
+    'DELETE FROM events WHERE id IN (SELECT id FROM events ORDER BY id LIMIT ?) AND time_ms < ?',
+    limit,
+    eventsBeforeMs,
+  );
+}
+
+function pruneMessages(database: Writer, { eventsBeforeMs, limit }: PruneInput): number {
+  const old = database.all<{ id: number; submission_id: number }>(
+    `SELECT id, submission_id FROM (SELECT * FROM messages ORDER BY id LIMIT ?)
+     WHERE created_at_ms < ? AND state <> 'queued'`,
+    limit,
+    eventsBeforeMs,
+  );
+  for (const { id } of old) {
+    database.run('DELETE FROM attempts WHERE message_id = ?', id);
+    database.run('DELETE FROM message_tags WHERE message_id = ?', id);
+    database.run('DELETE FROM messages WHERE id = ?', id);
+  }
+  for (const submissionId of new Set(old.map((row) => row.submission_id))) {
+    if (database.get('SELECT 1 FROM messages WHERE submission_id = ?', submissionId) !== undefined) continue;
+    database.run('DELETE FROM submissions WHERE id = ?', submissionId);
+    database.run('DELETE FROM bodies WHERE submission_id = ?', submissionId);
+  }
+  return old.length;
+}
+
+function pruneBodies(database: Writer, { bodiesBeforeMs, limit }: PruneInput): number {
+  return database.run(
+    `DELETE FROM bodies WHERE submission_id IN (
+       SELECT s.id FROM (SELECT submission_id FROM bodies ORDER BY submission_id LIMIT ?) b
+       JOIN submissions s ON s.id = b.submission_id
+       WHERE s.created_at_ms < ?
+         AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.submission_id = s.id AND m.state = 'queued'))`,
+    limit,
+    bodiesBeforeMs,
+  );
+}
+
+function pruneKeys(database: Writer, { nowMs, limit }: PruneInput): number {
+  return database.run(
+    `DELETE FROM idempotency_keys WHERE (account_id, key) IN
+       (SELECT account_id, key FROM idempotency_keys WHERE expires_at_ms <= ? ORDER BY expires_at_ms LIMIT ?)`,
+    nowMs,
+    limit,
+  );
+}
+
+export const retentionWrites = {
+  prune(database: Writer, input: PruneInput): number {
+    return [pruneEvents, pruneMessages, pruneBodies, pruneKeys].reduce(
+      (total, prune) => total + prune(database, input),
+      0,
+    );
+  },
+};
