@@ -96,6 +96,8 @@ export class Writer extends Reader {
 export function openReader(file: string): Reader {
   const connection = new DatabaseSync(file, { readOnly: true, timeout: busyTimeoutMs });
   connection.exec('PRAGMA query_only = ON');
+  // SQLite's own lower() knows ASCII alone.
+  connection.function('fold_case', { deterministic: true }, (text) => String(text).toLowerCase());
   return new Reader(connection);
 }
 

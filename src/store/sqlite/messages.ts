@@ -99,14 +99,14 @@ const toAttempt = (row: AttemptRow): AttemptRecord => ({
 function conditions(filter: MessageFilter): { clause: string; values: (string | number)[] } {
   const parts: [string, string | number | undefined][] = [
     ['m.account_id = ?', filter.accountId],
-    ['m.recipient = ? COLLATE BINARY', filter.recipient],
+    ['m.recipient = ?', filter.recipient],
     ['s.sender = ?', filter.sender],
     ['m.state = ?', filter.state],
     [
       'm.id IN (SELECT message_id FROM message_tags t WHERE t.account_id = m.account_id AND t.tag = ?)',
       filter.tag,
     ],
-    ['instr(lower(s.subject), lower(?)) > 0', filter.subject],
+    ['instr(fold_case(s.subject), fold_case(?)) > 0', filter.subject],
     ['m.created_at_ms >= ?', filter.createdFromMs],
     ['m.created_at_ms < ?', filter.createdToMs],
   ];

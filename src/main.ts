@@ -1,0 +1,109 @@
+/** The command line: which command, its words and options, what it prints, the exit code. No policy lives here. */
+import { readFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { ProvisionError } from './accounts/provision.ts';
+import { accountCommands } from './cli/account-commands.ts';
+import { serve } from './cli/serve.ts';
+import { ConfigError, describeSettings, readConfig } from './config/settings.ts';
+import { runDemo } from './demo/demo.ts';
+import { FolderLockedError, openSqliteStore } from './store/sqlite/open.ts';
+
+/** Wrong words on the command line. */
+class UsageError extends Error {}
+
+const usage = `aftersend COMMAND
+
+  serve                                  run the service (settings: aftersend config)
+  demo                                   see every event of a message come back by webhook, in 30 seconds
+  config                                 every setting, its default and its meaning
+${Object.entries(accountCommands)
+  .map(([name, { words }]) => `  ${[name, ...words].join(' ')}`)
+  .join('\n')}
+
+  --json         print JSON and nothing else
+  --email E      account create: where its owner is told of trouble
+  --time-zone Z  account create: as in Europe/Moscow (UTC)
+  --name N       token create: what it is for
+  --version, --help`;
+
+async function main(argv: readonly string[]): Promise<number> {
+  const { values, positionals } = parse(argv);
+  if (values.version) return print(version());
+  const [first = 'help', second = '', ...rest] = positionals;
+  if (values.help || first === 'help') return print(usage);
+  if (first === 'config') return print(describeSettings());
+  if (first === 'serve') return serve(readConfig(), stopSignal());
+  if (first === 'demo') return runDemo(print, stopSignal());
+
+  const command = accountCommands[`${first} ${second}`];
+  if (command === undefined) throw new UsageError(`there is no command '${positionals.join(' ')}'`);
+  if (rest.length !== command.words.length) {
+    throw new UsageError(`write: aftersend ${[first, second, ...command.words].join(' ')}`);
+  }
+  await using store = await openSqliteStore(readConfig().dataFolder, 'command');
+  const { json, lines } = await command.run(store, rest, values);
+  return print(values.json ? JSON.stringify(json) : lines.join('\n'));
+}
+
+function parse(argv: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...argv],
+      allowPositionals: true,
+      options: {
+        json: { type: 'boolean' },
+        email: { type: 'string' },
+        'time-zone': { type: 'string' },
+        name: { type: 'string' },
+        version: { type: 'boolean' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    });
+  } catch (error) {
+    throw new UsageError((error as Error).message, { cause: error });
+  }
+}
+
+function print(text: string): 0 {
+  process.stdout.write(`${text}\n`);
+  return 0;
+}
+
+function version(): string {
+  const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+    version: string;
+  };
+  return manifest.version;
+}
+
+/** Aborts at the first SIGINT or SIGTERM; the second one ends the process as it would have without us. */
+function stopSignal(): AbortSignal {
+  const stop = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
+  return stop.signal;
+}
+
+/** What a person can mend gets one line; anything else is a fault of the program and shows where. */
+function explain(error: unknown): { text: string; exitCode: number } {
+  if (error instanceof UsageError) return { text: `${error.message}\n\n${usage}`, exitCode: 2 };
+  if (error instanceof ConfigError) return { text: `setting ${error.message}`, exitCode: 2 };
+  if (error instanceof ProvisionError || error instanceof FolderLockedError) {
+    return { text: error.message, exitCode: 1 };
+  }
+  if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') {
+    const { address, port } = error as { address?: string; port?: number };
+    return {
+      text: `${address ?? ''}:${port ?? ''} is taken by another program; set AFTERSEND_HTTP, AFTERSEND_SUBMISSION or AFTERSEND_INBOUND`,
+      exitCode: 1,
+    };
+  }
+  return { text: error instanceof Error ? (error.stack ?? error.message) : String(error), exitCode: 1 };
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  const { text, exitCode } = explain(error);
+  process.stderr.write(`aftersend: ${text}\n`);
+  process.exitCode = exitCode;
+}

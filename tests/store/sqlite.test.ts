@@ -1,0 +1,74 @@
+/** The embedded store, held to the contract on real files. */
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { accountsConformance } from '../../src/store/conformance/accounts.ts';
+import { accepted, anAccount, aSubmission } from '../../src/store/conformance/fixtures.ts';
+import { logConformance } from '../../src/store/conformance/log.ts';
+import { messagesConformance } from '../../src/store/conformance/messages.ts';
+import { retentionConformance } from '../../src/store/conformance/retention.ts';
+import { suppressionsConformance } from '../../src/store/conformance/suppressions.ts';
+import type { Store } from '../../src/store/contract/store.ts';
+import { FolderLockedError, openSqliteStore } from '../../src/store/sqlite/open.ts';
+
+const freshFolder = () => mkdtemp(join(tmpdir(), 'aftersend-store-'));
+
+async function openFresh(): Promise<Store> {
+  const folder = await freshFolder();
+  const store = await openSqliteStore(folder, 'serve');
+  return {
+    ...store,
+    async [Symbol.asyncDispose]() {
+      await store[Symbol.asyncDispose]();
+      await rm(folder, { recursive: true });
+    },
+  };
+}
+
+for (const suite of [
+  accountsConformance,
+  logConformance,
+  messagesConformance,
+  retentionConformance,
+  suppressionsConformance,
+]) {
+  suite(openFresh);
+}
+
+describe('the data folder', () => {
+  test('one service at a time; commands may write beside it, and each sees what the other wrote', async () => {
+    const folder = await freshFolder();
+    {
+      await using service = await openSqliteStore(folder, 'serve');
+      await assert.rejects(openSqliteStore(folder, 'serve'), FolderLockedError);
+      await using command = await openSqliteStore(folder, 'command');
+      const account = await anAccount(command);
+      assert.deepEqual(await service.accounts.byTokenHash('token of acme'), account);
+      const ids = [
+        ...(await accepted(service, aSubmission(account.id))),
+        ...(await accepted(command, aSubmission(account.id))),
+        ...(await accepted(service, aSubmission(account.id))),
+      ];
+      assert.deepEqual(ids, [1, 2, 3], 'both take ids from one sequence');
+    }
+    await using again = await openSqliteStore(folder, 'serve');
+    assert.equal((await again.accounts.list()).length, 1);
+    await rm(folder, { recursive: true });
+  });
+
+  test('many writers share commits, and one whose write fails takes no other with it', async () => {
+    await using store = await openFresh();
+    const { id: accountId } = await anAccount(store);
+    const results = await Promise.allSettled(
+      Array.from({ length: 500 }, (_, index) =>
+        // An account id that is no number breaks the write inside the transaction.
+        store.intake.accept(aSubmission(index % 100 === 50 ? (undefined as unknown as number) : accountId)),
+      ),
+    );
+    assert.equal(results.filter(({ status }) => status === 'fulfilled').length, 495);
+    assert.equal(await store.messages.count({ accountId }, 1000), 495);
+    assert.equal(await store.queue.depth(), 495);
+  });
+});
