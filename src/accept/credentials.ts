@@ -1,0 +1,165 @@
+/**
+ * Who may hand mail in: API tokens and SMTP logins are checked here, for every door. Guessing is slowed by address and
+ * by login, in bounded memory; a credential that was good from an address lately is never slowed there, so that one
+ * misconfigured program does not shut out its neighbours, nor a guesser the owner of a login.
+ * Never keeps, logs or tells a secret: what is compared and remembered is its SHA-256. A plain hash is enough, because
+ * secrets are random (`newSecret`) and not chosen by people.
+ */
+import { createHash, timingSafeEqual } from 'node:crypto';
+import ipaddr from 'ipaddr.js';
+import type { Clock, Random } from '../platform/clock.ts';
+import type { Account, AccountStore } from '../store/contract/accounts.ts';
+
+/** 160 bits. Hexadecimal, so that no shell, URL or command line needs it quoted. */
+const secretBytes = 20;
+/** Longer names and secrets are not ours: they are refused without a look-up. */
+const maxCredentialLength = 255;
+
+/** Failures that an address may make at once, and how long it takes to forget one. */
+const addressAllowance: Allowance = { failures: 20, forgetOneMs: 15_000 };
+const loginAllowance: Allowance = { failures: 10, forgetOneMs: 30_000 };
+/** Addresses, logins and good credentials that are remembered; beyond it the oldest are forgotten. */
+const maxRemembered = 20_000;
+
+/** A new API token or SMTP password, to be shown once. */
+export function newSecret(random: Random): string {
+  return random.bytes(secretBytes).toString('hex');
+}
+
+/** What the store keeps of a secret: SHA-256 in hexadecimal. */
+export function hashSecret(secret: string): string {
+  return createHash('sha256').update(secret).digest('hex');
+}
+
+/** `slow-down`: too many failures; nothing was looked up, so a right secret gets it too. */
+export type Verdict =
+  | { readonly kind: 'ok'; readonly account: Account }
+  | { readonly kind: 'unknown' }
+  | { readonly kind: 'slow-down'; readonly retryAfterS: number };
+
+export interface Credentials {
+  byToken(token: string, clientAddress: string): Promise<Verdict>;
+  bySmtpLogin(username: string, password: string, clientAddress: string): Promise<Verdict>;
+}
+
+export function credentials(accounts: AccountStore, clock: Clock): Credentials {
+  const addressFailures = new FailureMeter(addressAllowance, clock);
+  const loginFailures = new FailureMeter(loginAllowance, clock);
+  const goodLately = new BoundedMap<string, true>();
+
+  async function check(
+    claim: { readonly login: string | undefined; readonly hash: string; readonly address: string },
+    find: () => Promise<Account | undefined>,
+  ): Promise<Verdict> {
+    const network = networkOf(claim.address);
+    const { login } = claim;
+    const proof = `${network} ${login ?? ''} ${claim.hash}`;
+    if (!goodLately.has(proof)) {
+      const waitMs = Math.max(
+        addressFailures.waitMs(network),
+        login === undefined ? 0 : loginFailures.waitMs(login),
+      );
+      if (waitMs > 0) return { kind: 'slow-down', retryAfterS: Math.ceil(waitMs / 1000) };
+    }
+    const account = await find();
+    if (account !== undefined) {
+      goodLately.set(proof, true);
+      return { kind: 'ok', account };
+    }
+    goodLately.delete(proof);
+    addressFailures.add(network);
+    if (login !== undefined) loginFailures.add(login);
+    return { kind: 'unknown' };
+  }
+
+  return {
+    byToken(token, clientAddress) {
+      const hash = hashSecret(token);
+      return check({ login: undefined, hash, address: clientAddress }, async () =>
+        fits(token) ? accounts.byTokenHash(hash) : undefined,
+      );
+    },
+
+    bySmtpLogin(username, password, clientAddress) {
+      const hash = hashSecret(password);
+      const login = hashSecret(username);
+      return check({ login, hash, address: clientAddress }, async () => {
+        if (!fits(username) || !fits(password)) return undefined;
+        const found = await accounts.bySmtpUsername(username);
+        // An unknown name is compared too, against something that no secret has, so that it takes as long.
+        const same = timingSafeEqual(Buffer.from(found?.hash ?? noHash), Buffer.from(hash));
+        return same ? found?.account : undefined;
+      });
+    },
+  };
+}
+
+/** As long as a hash, and never one. */
+const noHash = '-'.repeat(64);
+
+const fits = (text: string) => text !== '' && text.length <= maxCredentialLength;
+
+/** One IPv6 client commands a /64 at least: it is one address here. */
+function networkOf(address: string): string {
+  if (!ipaddr.isValid(address)) return address;
+  const parsed = ipaddr.process(address);
+  return parsed instanceof ipaddr.IPv6
+    ? ipaddr.IPv6.networkAddressFromCIDR(`${parsed.toNormalizedString()}/64`).toNormalizedString()
+    : parsed.toString();
+}
+
+interface Allowance {
+  readonly failures: number;
+  readonly forgetOneMs: number;
+}
+
+/**
+ * Counts failures by key and forgets them one by one, in one number a key: the time at which all of them will be
+ * forgotten (the generic cell rate algorithm).
+ */
+class FailureMeter {
+  readonly #forgottenAtMs = new BoundedMap<string, number>();
+  readonly #allowance: Allowance;
+  readonly #clock: Clock;
+
+  constructor(allowance: Allowance, clock: Clock) {
+    this.#allowance = allowance;
+    this.#clock = clock;
+  }
+
+  /** How long until the key may fail once more, 0 if it may now. */
+  waitMs(key: string): number {
+    const owedMs = (this.#forgottenAtMs.get(key) ?? 0) - this.#clock.now();
+    return Math.max(0, owedMs - (this.#allowance.failures - 1) * this.#allowance.forgetOneMs);
+  }
+
+  add(key: string): void {
+    const fromMs = Math.max(this.#clock.now(), this.#forgottenAtMs.get(key) ?? 0);
+    this.#forgottenAtMs.set(key, fromMs + this.#allowance.forgetOneMs);
+  }
+}
+
+/** A map that forgets what was set longest ago. */
+class BoundedMap<Key, Value> {
+  readonly #map = new Map<Key, Value>();
+
+  get(key: Key): Value | undefined {
+    return this.#map.get(key);
+  }
+
+  has(key: Key): boolean {
+    return this.#map.has(key);
+  }
+
+  set(key: Key, value: Value): void {
+    this.#map.delete(key);
+    this.#map.set(key, value);
+    if (this.#map.size <= maxRemembered) return;
+    const [oldest] = this.#map.keys();
+    if (oldest !== undefined) this.#map.delete(oldest);
+  }
+
+  delete(key: Key): void {
+    this.#map.delete(key);
+  }
+}
