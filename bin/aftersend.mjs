@@ -1,0 +1,11 @@
+#!/usr/bin/env node
+/**
+ * `npx aftersend COMMAND` and `npm start`: installs what is missing, then runs the service's command line on the pinned
+ * Node. Standard output carries what the command says and nothing else.
+ */
+import { ensureInstalled, entry, runFile } from '../scripts/toolchain.mjs';
+
+await entry(async () => {
+  ensureInstalled('runtime');
+  await runFile('src/main.ts', process.argv.slice(2));
+});
