@@ -1,3 +1,4 @@
+/** Credentials against a real store: what opens, what does not, and how guessing is slowed. */
 import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -27,6 +28,8 @@ before(async () => {
     email: '',
     timeZone: 'UTC',
     settings,
+    token: { name: 'first', hash: hashSecret('first token') },
+    smtpLogin: { username: 'a', hash: hashSecret('first password') },
     atMs: nowMs,
   });
   assert.equal(created.kind, 'created');

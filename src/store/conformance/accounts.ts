@@ -1,3 +1,4 @@
+/** What a store must do for accounts, tokens and SMTP logins. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { anAccount, type OpenStore, startMs } from './fixtures.ts';

@@ -1,6 +1,7 @@
+/** What a store must do for the event log: appending reports, reading after a cursor. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { type EventType, eventTypes, type LoggedEvent } from '../../events/types.ts';
 import type { Store } from '../contract/store.ts';
 import { accepted, anAccount, aSubmission, deliverAll, type OpenStore, startMs } from './fixtures.ts';

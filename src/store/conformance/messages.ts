@@ -1,3 +1,4 @@
+/** What a store must do for looking at messages. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { MessageFilter } from '../contract/messages.ts';

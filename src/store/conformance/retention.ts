@@ -1,3 +1,4 @@
+/** What a store must do when old rows are to go. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { accepted, anAccount, aSubmission, deliverAll, type OpenStore, startMs } from './fixtures.ts';

@@ -1,3 +1,4 @@
+/** What a store must do for the suppression list, and for claims that have to respect it. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { SuppressionReason } from '../../events/types.ts';
@@ -27,7 +28,8 @@ export function suppressionsConformance(open: OpenStore): void {
       assert.deepEqual(await list(), ['bob@example.org news', 'ann@example.org news']);
       assert.deepEqual(await list(undefined, found[1]?.id), ['ann@example.org *']);
       assert.deepEqual(await list('Bob'), ['bob@example.org news']);
-      const { remove } = store.suppressions;
+      const remove = (input: Parameters<typeof store.suppressions.remove>[0]) =>
+        store.suppressions.remove(input);
       assert.equal(await remove({ accountId: other.id, recipient: 'ann@example.org' }), 0);
       assert.equal(await remove({ accountId: acme.id, recipient: 'Ann@example.org', stream: 'news' }), 1);
       assert.equal(await remove({ accountId: acme.id, recipient: 'Ann@example.org' }), 1);

@@ -5,7 +5,7 @@ import type { EventType, LoggedEvent, ServerAnswer } from '../../events/types.ts
 export type Report = { readonly messageId: number; readonly atMs: number } & (
   | { readonly type: 'opened'; readonly userAgent: string; readonly address: string }
   | { readonly type: 'clicked'; readonly url: string; readonly userAgent: string; readonly address: string }
-  /** Puts the recipient on the account's list for `stream`; told once for a message and stream. */
+  /** Puts the recipient on the account's list for `stream`; `repeated` while it is there. */
   | {
       readonly type: 'unsubscribed';
       readonly stream: string;

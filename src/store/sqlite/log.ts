@@ -46,6 +46,7 @@ export function appendEvent(database: Writer, accountId: number, messageId: numb
 }
 
 interface ReportedMessage {
+  id: number;
   account_id: number;
   recipient: string;
   state: string;
@@ -55,86 +56,112 @@ interface ReportedMessage {
   attempts_made: number | null;
 }
 
+type ReportOf<Type extends Report['type']> = Extract<Report, { type: Type }>;
+
+function appendReport(
+  database: Writer,
+  message: ReportedMessage,
+  event: NewEvent,
+): { readonly kind: 'appended'; readonly eventId: number } {
+  return { kind: 'appended', eventId: appendEvent(database, message.account_id, message.id, event) };
+}
+
+/** Appends the event and puts the recipient on the list because of it. */
+function appendAndSuppress(
+  database: Writer,
+  message: ReportedMessage,
+  event: NewEvent,
+  { stream, reason }: { stream: string; reason: SuppressionReason },
+): ReportResult {
+  const result = appendReport(database, message, event);
+  const { account_id: accountId, recipient } = message;
+  const { eventId } = result;
+  addSuppression(database, { accountId, recipient, stream, reason, eventId, atMs: event.atMs });
+  return result;
+}
+
+function openedOrClicked(
+  database: Writer,
+  message: ReportedMessage,
+  report: ReportOf<'opened' | 'clicked'>,
+): ReportResult {
+  const { type, atMs, userAgent, address } = report;
+  const first = message[type] === 0;
+  if (first) database.run(`UPDATE messages SET ${type} = 1 WHERE id = ?`, message.id);
+  const url = report.type === 'clicked' ? report.url : '';
+  return appendReport(database, message, { type, atMs, url, detail: { userAgent, address, first } });
+}
+
+function unsubscribed(
+  database: Writer,
+  message: ReportedMessage,
+  { type, atMs, stream, how }: ReportOf<'unsubscribed'>,
+): ReportResult {
+  const known = database.get(
+    `SELECT 1 FROM suppressions WHERE account_id = ? AND recipient = ? AND stream IN (?, ?)
+     AND reason = 'unsubscribed'`,
+    message.account_id,
+    message.recipient.toLowerCase(),
+    stream,
+    everyStream,
+  );
+  if (known !== undefined) return { kind: 'repeated' };
+  const event = { type, atMs, detail: { stream, how } };
+  return appendAndSuppress(database, message, event, { stream, reason: 'unsubscribed' });
+}
+
+function complained(
+  database: Writer,
+  message: ReportedMessage,
+  { type, atMs, feedbackType, source }: ReportOf<'complained'>,
+): ReportResult {
+  if (message.complained !== 0) return { kind: 'repeated' };
+  database.run('UPDATE messages SET complained = 1 WHERE id = ?', message.id);
+  const event = { type, atMs, detail: { feedbackType, source } };
+  return appendAndSuppress(database, message, event, { stream: everyStream, reason: 'complained' });
+}
+
+function bouncedLate(database: Writer, message: ReportedMessage, report: ReportOf<'bounced'>): ReportResult {
+  if (message.state === 'bounced' || message.state === 'skipped') return { kind: 'repeated' };
+  const { type, atMs, answer, host, category, recipientAtFault } = report;
+  database.run(
+    "UPDATE messages SET state = 'bounced', finished_at_ms = coalesce(finished_at_ms, ?) WHERE id = ?",
+    atMs,
+    message.id,
+  );
+  database.run('DELETE FROM queue WHERE message_id = ?', message.id);
+  const attempt = message.attempts_made ?? 0;
+  const event: NewEvent = {
+    type,
+    atMs,
+    code: answer.code,
+    enhancedCode: answer.enhancedCode,
+    response: answer.text,
+    detail: { attempt, host, address: '', stage: 'report', category, recipientAtFault, late: true },
+  };
+  return recipientAtFault
+    ? appendAndSuppress(database, message, event, { stream: everyStream, reason: 'bounced' })
+    : appendReport(database, message, event);
+}
+
 export const logWrites = {
   report(database: Writer, report: Report): ReportResult {
-    const { messageId, atMs, type } = report;
     const message = database.get<ReportedMessage>(
-      `SELECT m.account_id, m.recipient, m.state, m.opened, m.clicked, m.complained, q.attempts_made
+      `SELECT m.id, m.account_id, m.recipient, m.state, m.opened, m.clicked, m.complained, q.attempts_made
        FROM messages m LEFT JOIN queue q ON q.message_id = m.id WHERE m.id = ?`,
-      messageId,
+      report.messageId,
     );
     if (message === undefined) return { kind: 'unknown' };
-    const append = (event: Omit<NewEvent, 'type' | 'atMs'>): ReportResult => ({
-      kind: 'appended',
-      eventId: appendEvent(database, message.account_id, messageId, { type, atMs, ...event }),
-    });
-    /** Suppresses the recipient and appends the event that says why. */
-    const suppress = (stream: string, reason: SuppressionReason, detail: object): ReportResult => {
-      const eventId = appendEvent(database, message.account_id, messageId, { type, atMs, detail });
-      const { account_id: accountId, recipient } = message;
-      addSuppression(database, { accountId, recipient, stream, reason, eventId, atMs });
-      return { kind: 'appended', eventId };
-    };
-
     switch (report.type) {
       case 'opened':
-      case 'clicked': {
-        const first = (report.type === 'opened' ? message.opened : message.clicked) === 0;
-        if (first) database.run(`UPDATE messages SET ${report.type} = 1 WHERE id = ?`, messageId);
-        return append({
-          ...(report.type === 'clicked' && { url: report.url }),
-          detail: { userAgent: report.userAgent, address: report.address, first },
-        });
-      }
-      case 'unsubscribed': {
-        const { stream, how } = report;
-        const recipient = message.recipient.toLowerCase();
-        const known = database.get(
-          `SELECT 1 FROM suppressions WHERE account_id = ? AND recipient = ? AND stream IN (?, ?)
-           AND reason = 'unsubscribed'`,
-          message.account_id,
-          recipient,
-          stream,
-          everyStream,
-        );
-        return known === undefined ? suppress(stream, 'unsubscribed', { stream, how }) : { kind: 'repeated' };
-      }
-      case 'complained': {
-        if (message.complained !== 0) return { kind: 'repeated' };
-        database.run('UPDATE messages SET complained = 1 WHERE id = ?', messageId);
-        const { feedbackType, source } = report;
-        return suppress(everyStream, 'complained', { feedbackType, source });
-      }
-      case 'bounced': {
-        if (message.state === 'bounced' || message.state === 'skipped') return { kind: 'repeated' };
-        const { answer, host, category, recipientAtFault } = report;
-        database.run(
-          "UPDATE messages SET state = 'bounced', finished_at_ms = coalesce(finished_at_ms, ?) WHERE id = ?",
-          atMs,
-          messageId,
-        );
-        database.run('DELETE FROM queue WHERE message_id = ?', messageId);
-        const attempt = message.attempts_made ?? 0;
-        const result = append({
-          code: answer.code,
-          enhancedCode: answer.enhancedCode,
-          response: answer.text,
-          detail: { attempt, host, address: '', stage: 'report', category, recipientAtFault, late: true },
-        });
-        if (recipientAtFault && result.kind === 'appended') {
-          const { account_id: accountId, recipient } = message;
-          const { eventId } = result;
-          addSuppression(database, {
-            accountId,
-            recipient,
-            stream: everyStream,
-            reason: 'bounced',
-            eventId,
-            atMs,
-          });
-        }
-        return result;
-      }
+      case 'clicked':
+        return openedOrClicked(database, message, report);
+      case 'unsubscribed':
+        return unsubscribed(database, message, report);
+      case 'complained':
+        return complained(database, message, report);
+      case 'bounced':
+        return bouncedLate(database, message, report);
     }
   },
 };

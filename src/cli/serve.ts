@@ -1,0 +1,68 @@
+/** `aftersend serve`: starts the service, says where it is, and stops it when asked. */
+import { pino } from 'pino';
+import { createAccount, type Provisioned } from '../accounts/provision.ts';
+import { type Service, startService } from '../compose.ts';
+import type { Config } from '../config/settings.ts';
+import { systemClock, systemRandom } from '../platform/clock.ts';
+
+/** @returns the exit code, once `stop` has aborted and everything is closed */
+export async function serve(config: Config, stop: AbortSignal): Promise<number> {
+  // Logs go to standard error: standard output is for the person who started it.
+  const logger = pino({ level: config.logLevel }, pino.destination(2));
+  await using service = await startService(config, { logger });
+  const first = await firstAccount(service);
+  process.stdout.write(`${welcome(config, service, first)}\n`);
+  await new Promise<void>((resolve) => {
+    if (stop.aborted) resolve();
+    stop.addEventListener('abort', () => resolve());
+  });
+  process.stdout.write('\nstopping: finishing what is under way\n');
+  return 0;
+}
+
+/** At the first start there is nobody yet: makes an account to begin with. */
+async function firstAccount({ store }: Service): Promise<Provisioned | undefined> {
+  if ((await store.accounts.list()).length > 0) return undefined;
+  return createAccount(
+    { accounts: store.accounts, clock: systemClock, random: systemRandom },
+    { name: 'main', email: '', timeZone: 'UTC' },
+  );
+}
+
+function welcome(config: Config, service: Service, first: Provisioned | undefined): string {
+  const at = ({ host, port }: { host: string; port: number }) => `${host}:${port}`;
+  const lines = [
+    `Aftersend is up.  Stop it with Ctrl-C; what it has accepted is kept in ${config.dataFolder}.`,
+    '',
+    `  console and API  ${service.publicUrl}`,
+    `  API document     ${service.publicUrl}/api/openapi.json`,
+    `  submit by SMTP   ${at(service.submission)}  (STARTTLS)`,
+    `  inbound mail     ${at(service.inbound)}`,
+    `  mail goes to     ${describeRoute(config)}`,
+  ];
+  if (first === undefined) return lines.join('\n');
+  return [
+    ...lines,
+    '',
+    `The first account is '${first.account.name}'. These are shown this once:`,
+    '',
+    `  API token        ${first.token}`,
+    `  SMTP login       ${first.smtp.username}`,
+    `  SMTP password    ${first.smtp.password}`,
+    '',
+    'Try it:',
+    '',
+    `  curl ${service.publicUrl}/api/messages -H 'Authorization: Bearer ${first.token}' -H 'Content-Type: application/json' -d '{"from":"me@example.com","to":["opened@simulator.test"],"subject":"Hello","html":"<p>Hello</p>"}'`,
+  ].join('\n');
+}
+
+function describeRoute({ route }: Config): string {
+  switch (route.kind) {
+    case 'simulator':
+      return 'the simulator: nothing leaves this machine (AFTERSEND_ROUTE)';
+    case 'mx':
+      return 'the recipients’ own servers';
+    case 'smarthost':
+      return `the smarthost ${route.host}:${route.port}`;
+  }
+}
