@@ -166,44 +166,47 @@ export const logWrites = {
   },
 };
 
-interface EventRow {
-  id: number;
-  account_id: number;
-  message_id: number;
-  number: number;
-  type: EventType;
-  time_ms: number;
-  recipient: string;
-  sender: string;
-  subject: string;
-  code: string;
-  enhanced_code: string;
-  response: string;
-  url: string;
-  first_refusal: number;
-  tags: string;
-  metadata: string;
-  detail: string;
-}
+const eventColumns = `id, account_id, message_id, number, type, time_ms, recipient, sender, subject,
+  code, enhanced_code, response, url, first_refusal, tags, metadata, detail`;
 
-const toEvent = (row: EventRow): LoggedEvent => ({
-  id: row.id,
-  accountId: row.account_id,
-  messageId: row.message_id,
-  number: row.number,
-  type: row.type,
-  timeMs: row.time_ms,
-  recipient: row.recipient,
-  sender: row.sender,
-  subject: row.subject,
-  code: row.code,
-  enhancedCode: row.enhanced_code,
-  response: row.response,
-  url: row.url,
-  firstRefusal: row.first_refusal !== 0,
-  tagsJson: row.tags,
-  metadataJson: row.metadata,
-  detailJson: row.detail,
+type EventTuple = [
+  id: number,
+  accountId: number,
+  messageId: number,
+  number: number,
+  type: EventType,
+  timeMs: number,
+  recipient: string,
+  sender: string,
+  subject: string,
+  code: string,
+  enhancedCode: string,
+  response: string,
+  url: string,
+  firstRefusal: number,
+  tagsJson: string,
+  metadataJson: string,
+  detailJson: string,
+];
+
+const toEvent = (row: EventTuple): LoggedEvent => ({
+  id: row[0],
+  accountId: row[1],
+  messageId: row[2],
+  number: row[3],
+  type: row[4],
+  timeMs: row[5],
+  recipient: row[6],
+  sender: row[7],
+  subject: row[8],
+  code: row[9],
+  enhancedCode: row[10],
+  response: row[11],
+  url: row[12],
+  firstRefusal: row[13] !== 0,
+  tagsJson: row[14],
+  metadataJson: row[15],
+  detailJson: row[16],
 });
 
 export type Subscribe = EventLog['subscribe'];
@@ -228,8 +231,8 @@ export function eventLog(reader: Reader, write: WriteVerbs['log'], subscribe: Su
       if (!scan || scan.last === null) return { events: [], scannedTo: afterId, atEnd: true };
       const { clause, values } = typeFilter(types);
       const events = reader
-        .all<EventRow>(
-          `SELECT * FROM events WHERE account_id = ? AND id > ? AND id <= ?${clause} ORDER BY id LIMIT ?`,
+        .tuples<EventTuple>(
+          `SELECT ${eventColumns} FROM events WHERE account_id = ? AND id > ? AND id <= ?${clause} ORDER BY id LIMIT ?`,
           accountId,
           afterId,
           scan.last,
@@ -246,15 +249,15 @@ export function eventLog(reader: Reader, write: WriteVerbs['log'], subscribe: Su
     },
     ofMessage: async (accountId, messageId) =>
       reader
-        .all<EventRow>(
-          'SELECT * FROM events WHERE message_id = ? AND account_id = ? ORDER BY number',
+        .tuples<EventTuple>(
+          `SELECT ${eventColumns} FROM events WHERE message_id = ? AND account_id = ? ORDER BY number`,
           messageId,
           accountId,
         )
         .map(toEvent),
     async byId(accountId, eventId) {
-      const row = reader.get<EventRow>(
-        'SELECT * FROM events WHERE id = ? AND account_id = ?',
+      const [row] = reader.tuples<EventTuple>(
+        `SELECT ${eventColumns} FROM events WHERE id = ? AND account_id = ?`,
         eventId,
         accountId,
       );
