@@ -1,8 +1,140 @@
 /**
- * Programs that nobody here wrote, to test and measure against: Debian's, unpacked into `.peers/` and never installed,
- * so that those that quarrel over being "the" mail server stand side by side and no root is needed.
+ * Programs that nobody here wrote, to test and measure against: Debian's, unpacked into `.peers/`, one folder each with
+ * what it needs, and never installed. So those that quarrel over being "the" mail server stand side by side, nothing
+ * on the machine changes, and no root is needed. `npm run bench:setup` and `npm test` fetch what is missing.
+ *
+ * A program that cannot be had is no failure: who needs it asks `findPeer` and says that it is missing.
  */
-import { entry } from './toolchain.mjs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { SetupError, projectRoot } from './toolchain.mjs';
 
-export function installPeers() {}
-await entry(() => installPeers());
+const peersFolder = join(projectRoot, '.peers');
+
+/** Each folder of `.peers/` by its Debian packages; their dependencies come with them unless the machine has them. */
+const peers = {
+  postfix: { packages: ['postfix'], programs: ['postfix', 'smtp-sink', 'smtp-source'] },
+  // The second is what swaks speaks TLS with.
+  swaks: { packages: ['swaks', 'libnet-ssleay-perl'], programs: ['swaks'] },
+  php: { packages: ['php-cli'], programs: ['php'] },
+};
+
+/** Fetches every peer that is not there yet; tells of those that cannot be had on standard error. */
+export function installPeers() {
+  const missing = Object.entries(peers).filter(([name]) => !existsSync(join(peersFolder, name)));
+  if (missing.length === 0) return;
+  if (spawnSync('apt-get', ['--version']).status !== 0 || spawnSync('dpkg-deb', ['--version']).status !== 0) {
+    const names = missing.map(([name]) => name).join(', ');
+    process.stderr.write(
+      `Not on Debian (no apt-get, dpkg-deb): without ${names}, their checks are skipped.\n`,
+    );
+    return;
+  }
+  process.stderr.write(
+    `Fetching ${missing.map(([name]) => name).join(', ')} from Debian into .peers/, once …\n`,
+  );
+  for (const folder of ['apt/lists/partial', 'apt/cache/archives/partial']) {
+    mkdirSync(join(peersFolder, folder), { recursive: true });
+  }
+  // Fails as a whole if one of the machine's package sources does; whether the packages are there shows below.
+  spawnSync('apt-get', [...aptOptions, 'update']);
+  for (const [name, { packages }] of missing) {
+    try {
+      unpack(name, packages);
+    } catch (error) {
+      if (!(error instanceof SetupError)) throw error;
+      process.stderr.write(`${name} cannot be had, its checks are skipped: ${error.message}\n`);
+    }
+  }
+}
+
+/** Lists and downloads of our own: neither the machine's state nor root is touched or needed. */
+const aptOptions = [
+  ...['-qq', '-o', `Dir::State::lists=${peersFolder}/apt/lists`, '-o', `Dir::Cache=${peersFolder}/apt/cache`],
+  ...['-o', 'Debug::NoLocking=true', '-o', 'APT::Sandbox::User=', '-o', 'Acquire::Retries=1'],
+  ...['-o', 'Acquire::http::Timeout=20', '-o', 'Acquire::https::Timeout=20'],
+];
+
+/**
+ * Downloads and unpacks a peer beside its place and then moves it there: what is in place is whole.
+ * @param {string} name
+ * @param {readonly string[]} packages
+ */
+function unpack(name, packages) {
+  const folder = mkdtempSync(join(peersFolder, `${name}-`));
+  try {
+    const install = [...aptOptions, '--print-uris', '--no-install-recommends', '-y', 'install', ...packages];
+    const needed = run('apt-get', install, folder).matchAll(/^'[^']*' ([^_\s]+)_/gm);
+    const wanted = new Set([...packages, ...[...needed].map((match) => match[1] ?? '')]);
+    run('apt-get', [...aptOptions, 'download', ...wanted], folder);
+    for (const file of readdirSync(folder).filter((entry) => entry.endsWith('.deb'))) {
+      run('dpkg-deb', ['-x', file, '.'], folder);
+      rmSync(join(folder, file));
+    }
+    renameSync(folder, join(peersFolder, name));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/**
+ * @param {string} command
+ * @param {readonly string[]} args
+ * @param {string} cwd
+ * @returns {string} its standard output
+ */
+function run(command, args, cwd) {
+  const { status, stdout, stderr } = spawnSync(command, args, { cwd, encoding: 'utf8' });
+  if (status !== 0)
+    throw new SetupError(stderr.trim().split('\n').pop() || `${command} exited with ${status}`);
+  return stdout;
+}
+
+/**
+ * @typedef {object} Peer
+ * @property {string} command the program's path
+ * @property {string} root the folder that holds its tree (`usr/`, `etc/` …)
+ * @property {Record<string, string>} env where it finds its libraries and modules
+ */
+
+/**
+ * @param {string} program as in `smtp-sink`
+ * @returns {Peer | undefined} undefined if it is not there
+ */
+export function findPeer(program) {
+  const [name] = Object.entries(peers).find(([, { programs }]) => programs.includes(program)) ?? [];
+  if (name === undefined) throw new Error(`${program} is in no peer of scripts/peers.mjs`);
+  const root = join(peersFolder, name);
+  // Debian's alternatives give php8.2 its short name as it is installed, which it is not here.
+  const [command] = [
+    ...matching(root, 'usr/sbin', new RegExp(`^${program}$`)),
+    ...matching(root, 'usr/bin', new RegExp(`^${program}[0-9.]*$`)),
+  ];
+  if (command === undefined) return undefined;
+  const triplets = [...matching(root, 'usr/lib', /-linux-/), ...matching(root, 'lib', /-linux-/)];
+  const perl = [
+    ...matching(root, 'usr/share', /^perl5?$/),
+    ...matching(root, 'usr/share/perl', /^5\./),
+    ...triplets.flatMap((lib) => [...matching(lib, 'perl5', /^5\./), ...matching(lib, 'perl', /^5\./)]),
+  ];
+  const env = {
+    LD_LIBRARY_PATH: [...triplets, ...matching(root, 'usr/lib', /^postfix$/)].join(':'),
+    PERL5LIB: perl.join(':'),
+  };
+  return { command, root, env };
+}
+
+/**
+ * @param {string} root
+ * @param {string} folder
+ * @param {RegExp} name
+ * @returns {string[]} paths of the entries whose name matches; none if there is no such folder
+ */
+function matching(root, folder, name) {
+  const path = join(root, folder);
+  if (!existsSync(path)) return [];
+  return readdirSync(path)
+    .filter((entry) => name.test(entry))
+    .map((entry) => join(path, entry));
+}
