@@ -1,0 +1,57 @@
+/**
+ * The URLs and addresses that a message carries back to us, always the same for the same message. `track/` serves the
+ * paths and `inbound/` takes the addresses; both read them with the tokens of `signed.ts`.
+ */
+import type { AddressToken, SignedTokens, Subscription } from './signed.ts';
+
+/** Where `track/` serves each kind of token. */
+export const trackingPaths = { open: '/o/', click: '/c/', unsubscribe: '/u/' } as const;
+
+/** Mail programs and scanners cut longer URLs; a link that would become longer stays what it is. */
+const longestLinkCharacters = 2000;
+
+export interface TrackingLinks {
+  /** True if `url` is one of ours, whether its token verifies or not. */
+  isOurs(url: string): boolean;
+  pixelUrl(messageId: number): string;
+  /** Undefined for a target that is not tracked: too long, no http or https URL, or a link of ours already. */
+  clickUrl(messageId: number, target: string): string | undefined;
+  unsubscribeUrl(subscription: Subscription): string;
+  /** The envelope sender: bounces come back to it. */
+  returnPath(messageId: number): string;
+  feedbackAddress(messageId: number): string;
+  unsubscribeAddress(subscription: Pick<Subscription, 'accountId' | 'messageId'>): string;
+  /** What mail to one of our own addresses is about; undefined for any other address. */
+  readAddress(address: string): AddressToken | undefined;
+}
+
+/**
+ * @param baseUrl the public URL, without a trailing slash
+ * @param hostname the domain of the addresses
+ */
+export function trackingLinks(tokens: SignedTokens, baseUrl: string, hostname: string): TrackingLinks {
+  const prefixes = Object.values(trackingPaths).map((path) => baseUrl + path);
+  const isOurs = (url: string) => prefixes.some((prefix) => url.startsWith(prefix));
+  const addressOfToken = (token: AddressToken) => `${tokens.addressToken(token)}@${hostname}`;
+  return {
+    isOurs,
+    pixelUrl: (messageId) => `${baseUrl}${trackingPaths.open}${tokens.openToken(messageId)}`,
+    clickUrl(messageId, target) {
+      if (target.length > longestLinkCharacters || !/^https?:\/\//i.test(target)) return undefined;
+      if (!URL.canParse(target) || isOurs(target)) return undefined;
+      const url = `${baseUrl}${trackingPaths.click}${tokens.clickToken(messageId, target)}`;
+      return url.length > longestLinkCharacters ? undefined : url;
+    },
+    unsubscribeUrl: (subscription) =>
+      `${baseUrl}${trackingPaths.unsubscribe}${tokens.unsubscribeToken(subscription)}`,
+    returnPath: (messageId) => addressOfToken({ kind: 'bounce', messageId }),
+    feedbackAddress: (messageId) => addressOfToken({ kind: 'feedback', messageId }),
+    unsubscribeAddress: ({ accountId, messageId }) =>
+      addressOfToken({ kind: 'unsubscribe', messageId, accountId }),
+    readAddress(address) {
+      const at = address.lastIndexOf('@');
+      if (at < 0 || address.slice(at + 1).toLowerCase() !== hostname.toLowerCase()) return undefined;
+      return tokens.readAddress(address.slice(0, at));
+    },
+  };
+}
