@@ -95,8 +95,10 @@ export class RefusedError extends Error {
 
 export interface Acceptance {
   readonly submissionId: number;
-  /** One a recipient, consecutive, in the order of the draft's recipients. */
+  /** One a recipient, consecutive, in the order to, cc, bcc; an address that was given twice has one message. */
   readonly messageIds: readonly number[];
+  /** The address of each id. */
+  readonly recipients: readonly string[];
   /** An idempotency key was repeated: this is the first answer again, nothing was stored. */
   readonly repeated: boolean;
 }
