@@ -163,7 +163,11 @@ function checkedRecipients(draft: Draft, mail: MailRoom, maxRecipients: number):
 function checkedAddress(text: string, field: string, mail: MailRoom): string {
   const address = mail.addressOf(text)?.address;
   if (address === undefined) {
-    throw new RefusedError('address-invalid', field, `${JSON.stringify(text.slice(0, 320))} is not a mail address`);
+    throw new RefusedError(
+      'address-invalid',
+      field,
+      `${JSON.stringify(text.slice(0, 320))} is not a mail address`,
+    );
   }
   return address;
 }

@@ -10,6 +10,7 @@ import { logConformance } from '../../src/store/conformance/log.ts';
 import { messagesConformance } from '../../src/store/conformance/messages.ts';
 import { retentionConformance } from '../../src/store/conformance/retention.ts';
 import { suppressionsConformance } from '../../src/store/conformance/suppressions.ts';
+import { templatesConformance } from '../../src/store/conformance/templates.ts';
 import type { Store } from '../../src/store/contract/store.ts';
 import { FolderLockedError, openSqliteStore } from '../../src/store/sqlite/open.ts';
 
@@ -33,6 +34,7 @@ for (const suite of [
   messagesConformance,
   retentionConformance,
   suppressionsConformance,
+  templatesConformance,
 ]) {
   suite(openFresh);
 }

@@ -50,10 +50,10 @@ export interface MessageFilter {
 
 export interface MessageStore {
   byId(accountId: number, messageId: number): Promise<Message | undefined>;
-  /** Newest first, after the keyset cursor `beforeId`. */
+  /** Newest first, after the keyset cursor `beforeId`; `skip` passes over as many, at a cost that grows with it. */
   list(
     filter: MessageFilter,
-    page: { limit: number; beforeId?: number | undefined },
+    page: { limit: number; beforeId?: number | undefined; skip?: number },
   ): Promise<readonly Message[]>;
   /** Number of matching messages, counted up to `cap`. */
   count(filter: MessageFilter, cap: number): Promise<number>;

@@ -12,6 +12,7 @@ import type { MessageStore } from './messages.ts';
 import type { QueueStore } from './queue.ts';
 import type { RetentionStore } from './retention.ts';
 import type { SuppressionStore } from './suppressions.ts';
+import type { TemplateStore } from './templates.ts';
 
 export interface Store extends AsyncDisposable {
   readonly accounts: AccountStore;
@@ -20,6 +21,7 @@ export interface Store extends AsyncDisposable {
   readonly log: EventLog;
   readonly messages: MessageStore;
   readonly suppressions: SuppressionStore;
+  readonly templates: TemplateStore;
   readonly retention: RetentionStore;
 }
 

@@ -124,14 +124,15 @@ export function messageStore(reader: Reader): MessageStore {
       );
       return row === undefined ? undefined : toMessage(row);
     },
-    async list(filter, { limit, beforeId }) {
+    async list(filter, { limit, beforeId, skip }) {
       const { clause, values } = conditions(filter);
       return reader
         .all<MessageRow>(
-          `${selectMessages} WHERE ${clause} AND m.id < ? ORDER BY m.id DESC LIMIT ?`,
+          `${selectMessages} WHERE ${clause} AND m.id < ? ORDER BY m.id DESC LIMIT ? OFFSET ?`,
           ...values,
           beforeId ?? Number.MAX_SAFE_INTEGER,
           limit,
+          skip ?? 0,
         )
         .map(toMessage);
     },

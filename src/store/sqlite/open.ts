@@ -9,6 +9,7 @@ import { eventLog, type Subscribe } from './log.ts';
 import { messageStore } from './messages.ts';
 import { queueStore } from './queue.ts';
 import { suppressionStore } from './suppressions.ts';
+import { templateStore } from './templates.ts';
 import { SqliteWriter } from './writer.ts';
 
 /** Another process serves this data folder. */
@@ -43,6 +44,7 @@ export async function openSqliteStore(dataFolder: string, purpose: 'serve' | 'co
     log: eventLog(reader, verbs.log, subscribe),
     messages: messageStore(reader),
     suppressions: suppressionStore(reader, verbs.suppressions),
+    templates: templateStore(reader, verbs.templates),
     retention: verbs.retention,
     async [Symbol.asyncDispose]() {
       await writer.close();

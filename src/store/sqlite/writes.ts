@@ -5,6 +5,7 @@ import { logWrites } from './log.ts';
 import { queueWrites } from './queue.ts';
 import { retentionWrites } from './retention.ts';
 import { suppressionWrites } from './suppressions.ts';
+import { templateWrites } from './templates.ts';
 
 export const writes = {
   accounts: accountWrites,
@@ -12,5 +13,6 @@ export const writes = {
   queue: queueWrites,
   log: logWrites,
   suppressions: suppressionWrites,
+  templates: templateWrites,
   retention: retentionWrites,
 };
