@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { accountsConformance } from '../../src/store/conformance/accounts.ts';
 import { accepted, anAccount, aSubmission } from '../../src/store/conformance/fixtures.ts';
+import { identityConformance } from '../../src/store/conformance/identity.ts';
 import { logConformance } from '../../src/store/conformance/log.ts';
 import { messagesConformance } from '../../src/store/conformance/messages.ts';
 import { retentionConformance } from '../../src/store/conformance/retention.ts';
@@ -30,6 +31,7 @@ async function openFresh(): Promise<Store> {
 
 for (const suite of [
   accountsConformance,
+  identityConformance,
   logConformance,
   messagesConformance,
   retentionConformance,

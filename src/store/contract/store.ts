@@ -6,6 +6,7 @@
  * Accounts are part of every question: nobody reads or changes another account's things by an id alone.
  */
 import type { AccountStore } from './accounts.ts';
+import type { IdentityStore } from './identity.ts';
 import type { IntakeStore } from './intake.ts';
 import type { EventLog } from './log.ts';
 import type { MessageStore } from './messages.ts';
@@ -15,6 +16,7 @@ import type { SuppressionStore } from './suppressions.ts';
 import type { TemplateStore } from './templates.ts';
 
 export interface Store extends AsyncDisposable {
+  readonly identity: IdentityStore;
   readonly accounts: AccountStore;
   readonly intake: IntakeStore;
   readonly queue: QueueStore;

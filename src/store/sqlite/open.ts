@@ -38,6 +38,7 @@ export async function openSqliteStore(dataFolder: string, purpose: 'serve' | 'co
   };
   const { verbs } = writer;
   return {
+    identity: verbs.identity,
     accounts: accountStore(reader, verbs.accounts),
     intake: { accept: (submission) => verbs.intake.accept(submission) },
     queue: queueStore(reader, verbs.queue),

@@ -1,5 +1,6 @@
 /** Every write there is, by room: what the writer thread can be asked for. */
 import { accountWrites } from './accounts.ts';
+import { identityWrites } from './identity.ts';
 import { intakeWrites } from './intake.ts';
 import { logWrites } from './log.ts';
 import { queueWrites } from './queue.ts';
@@ -15,4 +16,5 @@ export const writes = {
   suppressions: suppressionWrites,
   templates: templateWrites,
   retention: retentionWrites,
+  identity: identityWrites,
 };

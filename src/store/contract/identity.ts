@@ -1,0 +1,10 @@
+/** Which secret a store belongs to: links, return paths and encrypted settings of one are noise under another. */
+
+export interface IdentityStore {
+  /**
+   * Binds a new store to the secret, and recognises it ever after.
+   * @param fingerprint `SecretKeys.fingerprint`, which survives rotations
+   * @returns false if the store belongs to another secret
+   */
+  bindSecret(fingerprint: string): Promise<boolean>;
+}
