@@ -14,6 +14,7 @@ import type { QueueStore } from './queue.ts';
 import type { RetentionStore } from './retention.ts';
 import type { SuppressionStore } from './suppressions.ts';
 import type { TemplateStore } from './templates.ts';
+import type { WebhookStore } from './webhooks.ts';
 
 export interface Store extends AsyncDisposable {
   readonly identity: IdentityStore;
@@ -25,6 +26,7 @@ export interface Store extends AsyncDisposable {
   readonly suppressions: SuppressionStore;
   readonly templates: TemplateStore;
   readonly retention: RetentionStore;
+  readonly webhooks: WebhookStore;
 }
 
 /** Too much waits to be written: the caller should answer "later" (503, 451) and lose nothing by it. */

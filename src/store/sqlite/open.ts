@@ -10,6 +10,7 @@ import { messageStore } from './messages.ts';
 import { queueStore } from './queue.ts';
 import { suppressionStore } from './suppressions.ts';
 import { templateStore } from './templates.ts';
+import { webhookStore } from './webhooks.ts';
 import { SqliteWriter } from './writer.ts';
 
 /** Another process serves this data folder. */
@@ -47,6 +48,7 @@ export async function openSqliteStore(dataFolder: string, purpose: 'serve' | 'co
     suppressions: suppressionStore(reader, verbs.suppressions),
     templates: templateStore(reader, verbs.templates),
     retention: verbs.retention,
+    webhooks: webhookStore(reader, verbs.webhooks),
     async [Symbol.asyncDispose]() {
       await writer.close();
       reader.close();

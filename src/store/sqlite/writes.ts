@@ -7,6 +7,7 @@ import { queueWrites } from './queue.ts';
 import { retentionWrites } from './retention.ts';
 import { suppressionWrites } from './suppressions.ts';
 import { templateWrites } from './templates.ts';
+import { webhookWrites } from './webhooks.ts';
 
 export const writes = {
   accounts: accountWrites,
@@ -17,4 +18,5 @@ export const writes = {
   templates: templateWrites,
   retention: retentionWrites,
   identity: identityWrites,
+  webhooks: webhookWrites,
 };

@@ -1,0 +1,158 @@
+/**
+ * One POST to a receiver: bounded in time, in what is read of the answer, and in where it may go (the dispatcher is the
+ * guarded one). Follows no redirect and tries nothing twice: when to try again is the sender's business.
+ */
+import type { Dispatcher } from 'undici';
+import type { Clock } from '../platform/clock.ts';
+import { AddressRefusedError } from '../platform/guard-agent.ts';
+import { signatureHeaders } from './sign.ts';
+
+/** For the whole exchange, from looking up the name to the answer's last byte. */
+export const exchangeTimeoutMs = 30_000;
+/** What is read of an answer's body; then the connection is closed. */
+const maxAnswerBytes = 64 * 1024;
+
+export interface PostRequest {
+  readonly url: URL;
+  /** Name and value in turn. */
+  readonly headers: readonly string[];
+  readonly body: Buffer;
+}
+
+/** `aborted`: we gave it up ourselves; whether the receiver has taken it is not known. */
+export type PostResult =
+  | { readonly kind: 'answered'; readonly status: number; readonly body: Buffer }
+  | { readonly kind: 'unanswered'; readonly reason: string }
+  | { readonly kind: 'aborted' };
+
+export type Post = (request: PostRequest, signal: AbortSignal) => Promise<PostResult>;
+
+/** Of every request to a receiver, whatever its dialect. */
+export function requestHeaders(batch: { id: string; body: Buffer }, key: Buffer, nowMs: number): string[] {
+  return [
+    'content-type',
+    'application/json',
+    'user-agent',
+    'Aftersend',
+    ...signatureHeaders(key, batch.id, nowMs, batch.body),
+  ];
+}
+
+export function createPost(dispatcher: Dispatcher, clock: Clock): Post {
+  return async (request, signal) => {
+    const done = new AbortController();
+    const exchange = new Exchange();
+    const stop = () => exchange.settle({ kind: 'aborted' });
+    signal.addEventListener('abort', stop, { once: true });
+    const late = () => exchange.settle(tooLate);
+    void clock.sleep(exchangeTimeoutMs, done.signal).then(late);
+    if (signal.aborted) stop();
+    else dispatch(dispatcher, request, exchange);
+    try {
+      return await exchange.result;
+    } finally {
+      signal.removeEventListener('abort', stop);
+      done.abort();
+    }
+  };
+}
+
+function dispatch(dispatcher: Dispatcher, { url, headers, body }: PostRequest, exchange: Exchange): void {
+  const options: Dispatcher.DispatchOptions = {
+    origin: url.origin,
+    path: url.pathname + url.search,
+    method: 'POST',
+    headers: headers as string[],
+    body,
+  };
+  dispatcher.dispatch(options, exchange);
+}
+
+/** Takes undici's calls for one request; the first thing that settles it counts. */
+class Exchange implements Dispatcher.DispatchHandler {
+  readonly result: Promise<PostResult>;
+  readonly #resolve: (result: PostResult) => void;
+  #settled = false;
+  #controller: Dispatcher.DispatchController | undefined;
+  #status = 0;
+  #chunks: Buffer[] = [];
+  #bytes = 0;
+
+  constructor() {
+    const { promise, resolve } = Promise.withResolvers<PostResult>();
+    this.result = promise;
+    this.#resolve = resolve;
+  }
+
+  /** Settles it and, when that was not by its own end, lets go of the connection. */
+  settle(result: PostResult): void {
+    this.#finish(result);
+    this.#controller?.abort(new Error('given up'));
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    // Given up while it waited for its connection.
+    if (this.#settled) controller.abort(new Error('given up'));
+  }
+
+  onResponseStart(_controller: Dispatcher.DispatchController, status: number): void {
+    this.#status = status;
+  }
+
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.#chunks.push(chunk);
+    this.#bytes += chunk.length;
+    if (this.#bytes >= maxAnswerBytes) this.settle(this.#answer());
+  }
+
+  onResponseEnd(): void {
+    this.#finish(this.#answer());
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    this.#finish({ kind: 'unanswered', reason: reasonOf(error) });
+  }
+
+  #finish(result: PostResult): void {
+    if (this.#settled) return;
+    this.#settled = true;
+    this.#chunks = [];
+    this.#resolve(result);
+  }
+
+  #answer(): PostResult {
+    const body =
+      this.#chunks.length === 0 ? noBytes : Buffer.concat(this.#chunks).subarray(0, maxAnswerBytes);
+    return { kind: 'answered', status: this.#status, body };
+  }
+}
+
+const tooLate: PostResult = {
+  kind: 'unanswered',
+  reason: `no answer within ${exchangeTimeoutMs / 1000} s`,
+};
+const noBytes = Buffer.alloc(0);
+
+const reasons: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'the connection was refused',
+  ECONNRESET: 'the connection was closed before the answer',
+  EPIPE: 'the connection was closed before the answer',
+  UND_ERR_SOCKET: 'the connection was closed before the answer',
+  UND_ERR_CONNECT_TIMEOUT: 'no connection within 10 s',
+  ETIMEDOUT: 'no connection: the host does not answer',
+  EHOSTUNREACH: 'no connection: the host cannot be reached',
+  ENETUNREACH: 'no connection: the network cannot be reached',
+  ENOTFOUND: 'the host name does not exist',
+  ENODATA: 'the host name has no address',
+  ETIMEOUT: 'the host name’s servers do not answer',
+  ESERVFAIL: 'the host name’s servers fail',
+};
+
+/** In the owner's words, without addresses of our network. */
+function reasonOf(error: Error): string {
+  if (error instanceof AddressRefusedError) return error.message;
+  const inner = error instanceof AggregateError ? (error.errors[0] as Error) : error;
+  const code = (inner as NodeJS.ErrnoException).code ?? '';
+  return reasons[code] ?? (code === '' ? 'the request failed' : `the request failed (${code})`);
+}
