@@ -12,16 +12,16 @@ const prefix = 'x-aftersend-';
 
 type Reader = (value: string) => Partial<DraftOptions> | undefined;
 
-const switches: Readonly<Record<string, boolean>> = {
-  on: true,
-  yes: true,
-  true: true,
-  off: false,
-  no: false,
-  false: false,
-};
+const switches: ReadonlyMap<string, boolean> = new Map([
+  ['on', true],
+  ['yes', true],
+  ['true', true],
+  ['off', false],
+  ['no', false],
+  ['false', false],
+]);
 
-const switched = (value: string): boolean | undefined => switches[value.toLowerCase()];
+const switched = (value: string): boolean | undefined => switches.get(value.toLowerCase());
 
 /** Field names without the prefix, and how each is read: undefined when the value is not understood. */
 const readers: Readonly<Record<string, { readonly read: Reader; readonly example: string }>> = {

@@ -1,6 +1,7 @@
+/** What counts as an address, in which spelling, and what can be hidden in a list of them. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { addressOf, needsSmtpUtf8, parseMailboxes } from '../../src/mail/address.ts';
 
 test('addresses come in one spelling', () => {

@@ -1,0 +1,112 @@
+/** Messages made from parts: read back by another program, and nothing smuggled in. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import PostalMime from 'postal-mime';
+import { type MailContent, RefusedError } from '../../src/accept/draft.ts';
+import { composeMessage } from '../../src/mail/compose.ts';
+import { completeHeaders, readFacts } from '../../src/mail/headers.ts';
+
+const facts = { messageId: '<17@mail.example.org>', dateMs: Date.UTC(2025, 6, 1), boundarySeed: 'seed17' };
+const content: MailContent = {
+  from: { address: 'shop@example.org', name: 'Лавка "У Анны", Ltd.' },
+  replyTo: [{ address: 'help@example.org', name: '' }],
+  to: [{ address: 'jane@example.org', name: 'Jane; Doe <x@y.org>' }],
+  cc: [],
+  subject: `Заказ № 17 — ${'очень длинная тема '.repeat(8)}`.trim(),
+  text: 'Привет!\n.\nFrom here on\n',
+  html: '<p>Привет! <img src="cid:logo"></p>',
+  headers: { 'X-Campaign': 'spring', 'In-Reply-To': '<1@example.org>', 'X-Name': 'Имя' },
+  attachments: [
+    {
+      filename: 'счёт.pdf',
+      contentType: 'application/pdf',
+      content: Buffer.of(0, 1, 2, 255),
+      contentId: undefined,
+    },
+    { filename: 'logo.png', contentType: undefined, content: Buffer.of(137, 80), contentId: 'logo' },
+  ],
+};
+
+test('a message holds what was given, as a reader that nobody here wrote sees it', async () => {
+  const raw = await composeMessage(content, facts);
+  const read = await PostalMime.parse(raw);
+  assert.deepEqual(read.from, content.from);
+  assert.deepEqual(read.to, content.to);
+  assert.deepEqual(read.replyTo, content.replyTo);
+  assert.equal(read.subject, content.subject);
+  assert.equal(read.text?.replaceAll('\r\n', '\n').trim(), content.text?.trim());
+  assert.equal(read.html?.trim(), content.html);
+  assert.equal(read.messageId, facts.messageId);
+  assert.equal(read.headers.find(({ key }) => key === 'x-campaign')?.value, 'spring');
+  const [invoice, logo] = read.attachments;
+  assert.equal(invoice?.filename, 'счёт.pdf');
+  assert.deepEqual(Buffer.from(invoice?.content as ArrayBuffer), content.attachments[0]?.content);
+  assert.deepEqual([logo?.contentId, logo?.mimeType, logo?.related], ['<logo>', 'image/png', true]);
+});
+
+test('the bytes are always the same, in CRLF and short lines, and need no completing', async () => {
+  const raw = Buffer.from(await composeMessage(content, facts));
+  assert.deepEqual(Buffer.from(await composeMessage(content, facts)), raw);
+  assert.ok(
+    raw
+      .toString('latin1')
+      .split('\r\n')
+      .every((line) => line.length <= 998 && !/[\r\n]/.test(line)),
+  );
+  assert.equal(completeHeaders(raw, facts), raw);
+  assert.equal(readFacts(raw).senderName, content.from.name);
+  assert.equal(readFacts(raw).subject, content.subject);
+});
+
+test('a caller’s own Message-ID counts', async () => {
+  const raw = await composeMessage({ ...content, headers: { 'message-id': '<own@example.org>' } }, facts);
+  assert.equal(readFacts(raw).internetMessageId, '<own@example.org>');
+  assert.equal(
+    Buffer.from(raw)
+      .toString()
+      .match(/^message-id:/gim)?.length,
+    1,
+  );
+});
+
+test('nothing that a caller wrote ends a line or takes the place of the service’s own fields', async () => {
+  const bad: [string, Partial<MailContent>][] = [
+    ['subject', { subject: 'a\r\nBcc: b@example.org' }],
+    ['from.name', { from: { address: 'a@example.org', name: 'a\nb' } }],
+    ['from.address', { from: { address: 'a@example.org\r\nX: 1', name: '' } }],
+    ['to[0].name', { to: [{ address: 'a@example.org', name: '\0' }] }],
+    ['replyTo[0].name', { replyTo: [{ address: 'a@example.org', name: '\r' }] }],
+    ['headers.X-A', { headers: { 'X-A': 'b\r\nX-B: c' } }],
+    ['headers.X-A', { headers: { 'X-A': 'b\rc' } }],
+    ['headers.X-A', { headers: { 'X-A': 'x'.repeat(9000) } }],
+    ['headers.X?A', { headers: { 'X A': 'b' } }],
+    ['headers.X-A:', { headers: { 'X-A:': 'b' } }],
+    ['headers.X-A??X-B', { headers: { 'X-A\r\nX-B': 'b' } }],
+    ['headers.', { headers: { '': 'b' } }],
+    ...['BCC', 'DKIM-Signature', 'Received', 'Return-Path', 'Content-Type', 'From', 'X-Aftersend-Tags'].map(
+      (name): [string, Partial<MailContent>] => [`headers.${name}`, { headers: { [name]: 'b' } }],
+    ),
+    ['headers.Message-ID', { headers: { 'Message-ID': 'none' } }],
+    ['attachments[0].filename', { attachments: [attachment({ filename: 'a\r\nb' })] }],
+    ['attachments[0].contentType', { attachments: [attachment({ contentType: 'text' })] }],
+    ['attachments[0].contentType', { attachments: [attachment({ contentType: 'multipart/mixed' })] }],
+    ['attachments[0].contentId', { attachments: [attachment({ contentId: 'a>b' })] }],
+  ];
+  for (const [field, change] of bad) {
+    await assert.rejects(
+      composeMessage({ ...content, ...change }, facts),
+      (error) => error instanceof RefusedError && error.reason === 'header-invalid' && error.field === field,
+      field,
+    );
+  }
+});
+
+function attachment(change: Partial<MailContent['attachments'][number]>): MailContent['attachments'][number] {
+  return {
+    filename: 'a.txt',
+    contentType: 'text/plain',
+    content: Buffer.of(1),
+    contentId: undefined,
+    ...change,
+  };
+}
