@@ -38,7 +38,7 @@ test('a message holds what was given, as a reader that nobody here wrote sees it
   assert.equal(read.html?.trim(), content.html);
   assert.equal(read.messageId, facts.messageId);
   assert.equal(read.headers.find(({ key }) => key === 'x-campaign')?.value, 'spring');
-  const [invoice, logo] = read.attachments;
+  const [logo, invoice] = read.attachments;
   assert.equal(invoice?.filename, 'счёт.pdf');
   assert.deepEqual(Buffer.from(invoice?.content as ArrayBuffer), content.attachments[0]?.content);
   assert.deepEqual([logo?.contentId, logo?.mimeType, logo?.related], ['<logo>', 'image/png', true]);
