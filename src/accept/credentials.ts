@@ -6,7 +6,7 @@
  * secrets are random (`newSecret`) and not chosen by people.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
-import ipaddr from 'ipaddr.js';
+import { clientNetwork } from '../platform/client-address.ts';
 import type { Clock, Random } from '../platform/clock.ts';
 import type { Account, AccountStore } from '../store/contract/accounts.ts';
 
@@ -51,7 +51,7 @@ export function credentials(accounts: AccountStore, clock: Clock): Credentials {
     claim: { readonly login: string | undefined; readonly hash: string; readonly address: string },
     find: () => Promise<Account | undefined>,
   ): Promise<Verdict> {
-    const network = networkOf(claim.address);
+    const network = clientNetwork(claim.address);
     const { login } = claim;
     const proof = `${network} ${login ?? ''} ${claim.hash}`;
     if (!goodLately.has(proof)) {
@@ -98,15 +98,6 @@ export function credentials(accounts: AccountStore, clock: Clock): Credentials {
 const noHash = '-'.repeat(64);
 
 const fits = (text: string) => text !== '' && text.length <= maxCredentialLength;
-
-/** One IPv6 client commands a /64 at least: it is one address here. */
-function networkOf(address: string): string {
-  if (!ipaddr.isValid(address)) return address;
-  const parsed = ipaddr.process(address);
-  return parsed instanceof ipaddr.IPv6
-    ? ipaddr.IPv6.networkAddressFromCIDR(`${parsed.toNormalizedString()}/64`).toNormalizedString()
-    : parsed.toString();
-}
 
 interface Allowance {
   readonly failures: number;
