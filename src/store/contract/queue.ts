@@ -11,6 +11,8 @@ export interface ClaimedMessage {
   /** What proves, at settling, that the claim still holds. */
   readonly lease: number;
   readonly acceptedAtMs: number;
+  /** Of the body that was accepted. */
+  readonly sizeBytes: number;
   /** Set if the recipient is on the account's suppression list for this message: it must not be tried. */
   readonly suppressed: SuppressionReason | undefined;
   readonly sender: string;

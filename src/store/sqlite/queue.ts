@@ -13,6 +13,7 @@ interface DueRow {
   recipient: string;
   attempts_made: number;
   created_at_ms: number;
+  size_bytes: number;
   sender: string;
   subject: string;
   stream: string;
@@ -36,7 +37,7 @@ const accountsWithDue = `
     AND EXISTS (SELECT 1 FROM queue WHERE account_id = account.id AND due_at_ms <= ?)`;
 
 const dueOfAccount = `
-  SELECT q.message_id, m.submission_id, q.account_id, m.recipient, q.attempts_made, m.created_at_ms,
+  SELECT q.message_id, m.submission_id, q.account_id, m.recipient, q.attempts_made, m.created_at_ms, s.size_bytes,
     s.sender, s.subject, s.stream, s.essential, s.track_opens, s.track_clicks, s.list_unsubscribe
   FROM queue q JOIN messages m ON m.id = q.message_id JOIN submissions s ON s.id = m.submission_id
   WHERE q.account_id = ? AND q.due_at_ms <= ? ORDER BY q.due_at_ms, q.message_id LIMIT ?`;
@@ -63,6 +64,7 @@ function lease(database: Writer, row: DueRow, leaseUntilMs: number): ClaimedMess
     attemptsMade: row.attempts_made,
     lease: number,
     acceptedAtMs: row.created_at_ms,
+    sizeBytes: row.size_bytes,
     suppressed,
     sender: row.sender,
     subject: row.subject,

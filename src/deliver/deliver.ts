@@ -1,0 +1,378 @@
+/**
+ * The delivery loop: claims due messages ahead of the sending, gives each to its destination's lane, and settles every
+ * attempt. Claims, sends and commits overlap; the loop rests until accept wakes it or the next message falls due.
+ *
+ * It must never settle what it has not tried or lose what it has claimed: whatever goes wrong, a message is settled,
+ * released, or left to its lease's end.
+ */
+import type { Logger } from 'pino';
+import type { Clock, Random } from '../platform/clock.ts';
+import { Wake } from '../platform/wake.ts';
+import type { ClaimedMessage, QueueStore, Settlement } from '../store/contract/queue.ts';
+import { type AttemptEnd, makeAttempt } from './attempt.ts';
+import { AttemptError } from './attempt-error.ts';
+import { BodyCache } from './body-cache.ts';
+import { type ConnectionLimits, Connections } from './connections.ts';
+import { type LaneLimits, Lanes } from './lanes.ts';
+import { settlementOf } from './outcome.ts';
+import type { Prepare } from './prepare.ts';
+import type { RetrySettings } from './retry.ts';
+import type { RoutePlan, Router } from './route.ts';
+import { Trace } from './smtp/trace.ts';
+
+export interface DeliverySettings {
+  readonly retry: RetrySettings;
+  /** Our name in EHLO. */
+  readonly ourName: string;
+  readonly limits: DeliveryLimits;
+}
+
+export interface DeliveryLimits extends ConnectionLimits, LaneLimits {
+  /** Messages claimed and not yet settled. */
+  readonly claimed: number;
+  /** Of those, the ones that wait for their turn; half of them is when more are claimed. */
+  readonly waiting: number;
+  /** Of those, the ones whose route is being looked up. */
+  readonly routing: number;
+  readonly bodyCacheBytes: number;
+  /** A claim holds this long; attempts end before it does. */
+  readonly leaseMs: number;
+  /** From its beginning, whatever its stages do. */
+  readonly attemptMs: number;
+  /** When stopping, how long running attempts may take to come to their end. */
+  readonly stopMs: number;
+}
+
+export const defaultLimits: DeliveryLimits = {
+  claimed: 2000,
+  waiting: 500,
+  routing: 250,
+  sending: 400,
+  bytesSending: 128 * 2 ** 20,
+  bodyCacheBytes: 16 * 2 ** 20,
+  connectionsPerDestination: 20,
+  open: 500,
+  messagesPerConnection: 200,
+  idleMs: 20_000,
+  connectMs: 30_000,
+  replyMs: 2 * 60_000,
+  contentMs: 10 * 60_000,
+  attemptMs: 12 * 60_000,
+  leaseMs: 20 * 60_000,
+  stopMs: 8_000,
+};
+
+export interface Delivery extends AsyncDisposable {
+  /** There may be something due: call it after each commit that queued a message. Cheap. */
+  wake(): void;
+  /** Resolves when nothing is due and nothing is being sent. */
+  drained(): Promise<void>;
+}
+
+interface Dependencies {
+  readonly queue: QueueStore;
+  readonly router: Router;
+  readonly prepare: Prepare;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly settings: DeliverySettings;
+  /** Stops it, as disposing does. */
+  readonly signal?: AbortSignal;
+}
+
+export async function startDelivery(dependencies: Dependencies): Promise<Delivery> {
+  const delivery = new DeliveryLoop(dependencies);
+  delivery.start();
+  return delivery;
+}
+
+/** Between two looks at a queue that says something is due and gives nothing. */
+const shortestRestMs = 100;
+const longestRestMs = 60 * 60_000;
+/** When the window is full and nothing moves, slow destinations are asked this often to make room. */
+const shedEveryMs = 1000;
+/** A store that fails is tried again after this. */
+const storePauseMs = 500;
+
+class DeliveryLoop implements Delivery {
+  readonly #queue: QueueStore;
+  readonly #router: Router;
+  readonly #prepare: Prepare;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #logger: Logger;
+  readonly #retry: RetrySettings;
+  readonly #limits: DeliveryLimits;
+  readonly #bodies: BodyCache;
+  readonly #connections: Connections;
+  readonly #lanes: Lanes;
+  readonly #stop = new AbortController();
+  readonly #stopped: AbortSignal;
+  readonly #wake = new Wake();
+  #loop: Promise<void> = Promise.resolve();
+  /** Claimed and not yet settled. */
+  #held = 0;
+  #routing = 0;
+  #wantsRoom = false;
+  /** Counts wakes, to see one that comes while a claim is on its way. */
+  #wakes = 0;
+  #atRest = false;
+  #restsUntilMs = 0;
+  #cutOff = false;
+  #restWatchers: (() => void)[] = [];
+
+  constructor(dependencies: Dependencies) {
+    const { queue, router, prepare, clock, random, logger, settings, signal } = dependencies;
+    this.#queue = queue;
+    this.#router = router;
+    this.#prepare = prepare;
+    this.#clock = clock;
+    this.#random = random;
+    this.#logger = logger;
+    this.#retry = settings.retry;
+    this.#limits = settings.limits;
+    this.#bodies = new BodyCache(queue, settings.limits.bodyCacheBytes);
+    this.#connections = new Connections({ clock, limits: settings.limits, ourName: settings.ourName });
+    this.#lanes = new Lanes(clock, settings.limits);
+    this.#stopped = signal === undefined ? this.#stop.signal : AbortSignal.any([signal, this.#stop.signal]);
+  }
+
+  start(): void {
+    this.#loop = this.#run();
+  }
+
+  wake(): void {
+    if (this.#stopped.aborted) return;
+    this.#atRest = false;
+    this.#wakes++;
+    this.#wake.wake();
+  }
+
+  async drained(): Promise<void> {
+    while (!(this.#atRest && this.#held === 0)) {
+      await new Promise<void>((resolve) => this.#restWatchers.push(resolve));
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    await this.#loop;
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stopped.aborted) {
+      const room = this.#room();
+      const wakes = this.#wakes;
+      this.#wantsRoom = room === 0;
+      if (room === 0) {
+        await this.#wake.wait(this.#clock, shedEveryMs, this.#stopped);
+        if (this.#room() === 0) this.#lanes.shed();
+      } else if ((await this.#claim(room)) < room && wakes === this.#wakes) {
+        await this.#rest(wakes);
+      }
+    }
+    await this.#finish();
+  }
+
+  /** How many to claim now: none until half of those that wait are on their way. */
+  #room(): number {
+    const { claimed, waiting, routing } = this.#limits;
+    const held = this.#lanes.waiting + this.#routing;
+    if (held > waiting / 2 || this.#routing >= routing) return 0;
+    return Math.max(0, Math.min(waiting - held, claimed - this.#held, routing - this.#routing));
+  }
+
+  /** @returns how many came */
+  async #claim(limit: number): Promise<number> {
+    try {
+      const { leaseMs } = this.#limits;
+      const nowMs = this.#clock.now();
+      const messages = await this.#queue.claim({ nowMs, leaseMs, limit });
+      for (const message of messages) void this.#take(message, nowMs + leaseMs);
+      return messages.length;
+    } catch (error) {
+      this.#logger.error({ err: error }, 'messages could not be claimed');
+      await this.#clock.sleep(storePauseMs, this.#stopped);
+      return limit;
+    }
+  }
+
+  /** Until the next message falls due, or at once no more if a wake came since `wakes`. */
+  async #rest(wakes: number): Promise<void> {
+    const dueAtMs = await this.#nextDueAtMs();
+    if (wakes !== this.#wakes || this.#stopped.aborted) return;
+    const nowMs = this.#clock.now();
+    this.#restsUntilMs = Math.min(nowMs + longestRestMs, Math.max(nowMs + shortestRestMs, dueAtMs));
+    this.#atRest = true;
+    this.#noteRest();
+    await this.#wake.wait(this.#clock, this.#restsUntilMs - nowMs, this.#stopped);
+    this.#atRest = false;
+  }
+
+  async #nextDueAtMs(): Promise<number> {
+    try {
+      return (await this.#queue.nextDueAtMs()) ?? Infinity;
+    } catch (error) {
+      this.#logger.error({ err: error }, 'the queue could not be read');
+      return this.#clock.now() + storePauseMs;
+    }
+  }
+
+  /** Carries one message to the end of its claim. Never rejects. */
+  async #take(message: ClaimedMessage, leaseEndsAtMs: number): Promise<void> {
+    this.#held++;
+    try {
+      const settlement = await this.#carry(message, leaseEndsAtMs);
+      await this.#settle(settlement, leaseEndsAtMs);
+      // The loop may rest, or be about to, until this message's lease would have ended.
+      const dueAtMs = dueAgainAtMs(settlement);
+      if (dueAtMs < (this.#atRest ? this.#restsUntilMs : Infinity)) this.wake();
+    } catch (error) {
+      this.#logger.error({ err: error, message: message.messageId }, 'left to the end of its lease');
+    }
+    this.#held--;
+    this.#noteProgress();
+    this.#noteRest();
+  }
+
+  async #carry(message: ClaimedMessage, leaseEndsAtMs: number): Promise<Settlement> {
+    const { messageId, lease, suppressed: reason, stream } = message;
+    if (reason !== undefined) {
+      const detail = { reason, stream };
+      return { messageId, lease, atMs: this.#clock.now(), outcome: 'skipped', detail };
+    }
+    let plan: RoutePlan;
+    this.#routing++;
+    try {
+      plan = await this.#router(message.recipient);
+    } catch (error) {
+      if (!(error instanceof AttemptError)) throw error;
+      return this.#judge(message, { trace: new Trace(this.#clock), result: error });
+    } finally {
+      this.#routing--;
+    }
+    if (this.#stopped.aborted) return this.#released(message, this.#clock.now());
+    return new Promise<Settlement>((resolve, reject) => {
+      this.#lanes.add(plan.destination, {
+        sizeBytes: message.sizeBytes,
+        giveBack: (dueAtMs) => resolve(this.#released(message, dueAtMs)),
+        run: async () => {
+          this.#noteProgress();
+          try {
+            const end = await this.#attempt(message, plan, leaseEndsAtMs);
+            // Settling goes on while the lane already sends the next one.
+            resolve(
+              end === 'released' ? this.#released(message, this.#clock.now()) : this.#judge(message, end),
+            );
+            return end !== 'released' && isUnreachable(end) ? 'unreachable' : 'served';
+          } catch (error) {
+            reject(error);
+            return 'served';
+          }
+        },
+      });
+    });
+  }
+
+  async #attempt(
+    message: ClaimedMessage,
+    plan: RoutePlan,
+    leaseEndsAtMs: number,
+  ): Promise<AttemptEnd | 'released'> {
+    const limitMs = this.#clock.now() + this.#limits.attemptMs;
+    if (this.#stopped.aborted || limitMs >= leaseEndsAtMs) return 'released';
+    const raw = await this.#bodies.read(message.submissionId);
+    if (raw === undefined) {
+      const result = AttemptError.impossible('queue', '5.3.0', 'the message’s content is no longer kept');
+      return { trace: new Trace(this.#clock), result };
+    }
+    const prepared = this.#prepare(message, raw);
+    const end = await makeAttempt(plan.hosts, prepared, {
+      connections: this.#connections,
+      clock: this.#clock,
+      limitMs,
+    });
+    // We hung up, not the server: this was no attempt.
+    return this.#cutOff && end.result instanceof AttemptError && !end.result.answered ? 'released' : end;
+  }
+
+  #judge(message: ClaimedMessage, end: AttemptEnd): Settlement {
+    const nowMs = this.#clock.now();
+    const unit = this.#random.unit();
+    const settlement = settlementOf(message, end, { nowMs, unit, retry: this.#retry });
+    if (this.#logger.isLevelEnabled('debug')) {
+      const { outcome } = settlement;
+      const { host, address } = end.trace;
+      const { code, enhancedCode } = end.result instanceof AttemptError ? end.result.answer : end.result;
+      const { messageId } = message;
+      this.#logger.debug({ message: messageId, outcome, host, address, code, enhancedCode }, 'attempt');
+    }
+    return settlement;
+  }
+
+  #released({ messageId, lease }: ClaimedMessage, dueAtMs: number): Settlement {
+    return { messageId, lease, atMs: this.#clock.now(), outcome: 'released', dueAtMs };
+  }
+
+  /** An outcome that the server has told is stored as long as the lease lets us: a second delivery is the worse evil. */
+  async #settle(settlement: Settlement, leaseEndsAtMs: number): Promise<void> {
+    for (;;) {
+      try {
+        const stored = await this.#queue.settle(settlement);
+        if (!stored) {
+          const { messageId: message, outcome } = settlement;
+          this.#logger.warn({ message, outcome }, 'the lease was lost before the outcome was stored');
+        }
+        return;
+      } catch (error) {
+        if (this.#clock.now() >= leaseEndsAtMs || this.#cutOff) throw error;
+        this.#logger.error(
+          { err: error, message: settlement.messageId },
+          'an outcome could not be stored yet',
+        );
+        await this.#clock.sleep(storePauseMs);
+      }
+    }
+  }
+
+  #noteProgress(): void {
+    if (this.#wantsRoom && this.#room() > 0) this.#wake.wake();
+  }
+
+  #noteRest(): void {
+    if (this.#held > 0 || !this.#atRest) return;
+    const watchers = this.#restWatchers;
+    this.#restWatchers = [];
+    for (const watcher of watchers) watcher();
+  }
+
+  /** What runs may end, what waits goes back; after `stopMs` what still runs is cut off and goes back too. */
+  async #finish(): Promise<void> {
+    this.#lanes.clear();
+    this.#atRest = true;
+    const finished = new AbortController();
+    const cutOff = this.#cutOffLater(finished.signal);
+    await this.drained();
+    finished.abort();
+    await cutOff;
+    this.#connections[Symbol.dispose]();
+  }
+
+  async #cutOffLater(unless: AbortSignal): Promise<void> {
+    await this.#clock.sleep(this.#limits.stopMs, unless);
+    if (unless.aborted) return;
+    this.#cutOff = true;
+    this.#connections[Symbol.dispose]();
+  }
+}
+
+/** No server of the destination could be talked to. */
+function isUnreachable({ result }: AttemptEnd): boolean {
+  return result instanceof AttemptError && !result.answered && !result.permanent;
+}
+
+function dueAgainAtMs(settlement: Settlement): number {
+  if (settlement.outcome === 'deferred') return settlement.detail.nextAttemptAtMs;
+  return settlement.outcome === 'released' ? settlement.dueAtMs : Infinity;
+}

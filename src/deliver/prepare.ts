@@ -1,0 +1,71 @@
+/**
+ * A message as one recipient gets it, made at each attempt from the untouched body that was accepted, and always the
+ * same: links, pixel, List-Unsubscribe, feedback headers, return path.
+ */
+import type { ClaimedMessage } from '../store/contract/queue.ts';
+import type { PreparedMessage } from './attempt.ts';
+import { domainOf, isSimulatorAddress } from './route.ts';
+
+/** What the token room makes for a message. */
+export interface RecipientLinks {
+  pixelUrl(messageId: number): string;
+  /** Undefined for a target that cannot be tracked. */
+  clickUrl(messageId: number, target: string): string | undefined;
+  unsubscribeUrl(facts: { accountId: number; messageId: number; stream: string; recipient: string }): string;
+  /** The envelope sender that bounces of this message come back to. */
+  returnPath(messageId: number): string;
+  unsubscribeAddress(facts: { accountId: number; messageId: number }): string;
+  /** Where complaints about this message come back to. */
+  feedbackAddress(messageId: number): string;
+}
+
+/** The mail room's rewriting: everything but what is named stays byte for byte. */
+export type RewriteForRecipient = (
+  raw: Uint8Array,
+  changes: {
+    readonly clickUrl: (target: string) => string | undefined;
+    readonly pixelUrl: string | undefined;
+    readonly unsubscribeUrl: string;
+    readonly extraHeaders: readonly (readonly [name: string, value: string])[];
+  },
+) => Uint8Array;
+
+export type Prepare = (message: ClaimedMessage, raw: Uint8Array) => PreparedMessage;
+
+export function createPrepare({
+  rewriteForRecipient,
+  links,
+  publicUrl,
+}: {
+  rewriteForRecipient: RewriteForRecipient;
+  links: RecipientLinks;
+  publicUrl: string;
+}): Prepare {
+  const isHttps = publicUrl.startsWith('https:');
+  return (message, raw) => {
+    const { messageId, accountId, stream, recipient } = message;
+    const simulated = isSimulatorAddress(recipient);
+    const unsubscribeUrl = links.unsubscribeUrl({ accountId, messageId, stream, recipient });
+    const extraHeaders: [string, string][] = [];
+    if (message.listUnsubscribe || simulated) {
+      const mailto = `<mailto:${links.unsubscribeAddress({ accountId, messageId })}>`;
+      // RFC 8058 section 3.1 wants https. The simulator is asked by http too, so that leaving can be tried.
+      const oneClick = isHttps || simulated;
+      extraHeaders.push(['List-Unsubscribe', oneClick ? `<${unsubscribeUrl}>, ${mailto}` : mailto]);
+      if (oneClick) extraHeaders.push(['List-Unsubscribe-Post', 'List-Unsubscribe=One-Click']);
+    }
+    extraHeaders.push(
+      // An aggregate key for the provider's reports, never one a message.
+      ['Feedback-ID', `${stream}:${accountId}:${domainOf(message.sender)}:aftersend`],
+      // RFC 9477.
+      ['CFBL-Address', `${links.feedbackAddress(messageId)}; report=arf`],
+    );
+    const content = rewriteForRecipient(raw, {
+      clickUrl: (target) => (message.trackClicks ? links.clickUrl(messageId, target) : undefined),
+      pixelUrl: message.trackOpens || simulated ? links.pixelUrl(messageId) : undefined,
+      unsubscribeUrl,
+      extraHeaders,
+    });
+    return { envelopeSender: links.returnPath(messageId), recipient, content };
+  };
+}
