@@ -51,9 +51,16 @@ export function installPeers() {
 
 /** Lists and downloads of our own: neither the machine's state nor root is touched or needed. */
 const aptOptions = [
-  ...['-qq', '-o', `Dir::State::lists=${peersFolder}/apt/lists`, '-o', `Dir::Cache=${peersFolder}/apt/cache`],
-  ...['-o', 'Debug::NoLocking=true', '-o', 'APT::Sandbox::User=', '-o', 'Acquire::Retries=1'],
-  ...['-o', 'Acquire::http::Timeout=20', '-o', 'Acquire::https::Timeout=20'],
+  '-qq',
+  ...Object.entries({
+    'Dir::State::lists': `${peersFolder}/apt/lists`,
+    'Dir::Cache': `${peersFolder}/apt/cache`,
+    'Debug::NoLocking': 'true',
+    'APT::Sandbox::User': '',
+    'Acquire::Retries': '1',
+    'Acquire::http::Timeout': '20',
+    'Acquire::https::Timeout': '20',
+  }).flatMap(([name, value]) => ['-o', `${name}=${value}`]),
 ];
 
 /**
