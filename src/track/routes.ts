@@ -1,0 +1,171 @@
+/**
+ * What recipients' mail programs and browsers ask for: the pixel, the tracked links, the unsubscribe page. A token says
+ * all there is to know, so nothing is looked up before an answer, and a token that does not verify is a plain 404:
+ * nobody is ever sent to an address that is not inside one of our own tokens.
+ */
+/// <reference types="@fastify/swagger" />
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { App } from '../api/app.ts';
+import { trackingPaths } from '../tokens/links.ts';
+import type { SignedTokens, Subscription } from '../tokens/signed.ts';
+import type { Recorder } from './recorder.ts';
+import { comeBack, leave, type LeaveParts } from './unsubscribe.ts';
+import {
+  type PageChoice,
+  pageChoices,
+  pageLanguage,
+  pageSecurityPolicy,
+  type PageState,
+  unsubscribePage,
+} from './unsubscribe-page.ts';
+
+export interface TrackParts extends LeaveParts {
+  readonly tokens: Pick<SignedTokens, 'readOpen' | 'readClick' | 'readUnsubscribe'>;
+  readonly recorder: Pick<Recorder, 'record'>;
+}
+
+/** A transparent GIF of one pixel. */
+const pixel = Buffer.from('R0lGODlhAQABAPAAAAAAAAAAACH5BAEAAAAALAAAAAABAAEAAAICRAEAOw==', 'base64');
+
+const longestUserAgent = 512;
+const largestFormBytes = 8 * 1024;
+
+export function trackRoutes(app: App, parts: TrackParts): void {
+  void app.register(async (scope) => {
+    // One-click posts come with whatever content type a mailbox provider thinks of.
+    scope.removeAllContentTypeParsers();
+    scope.addContentTypeParser(
+      '*',
+      { parseAs: 'string', bodyLimit: largestFormBytes },
+      (_request, body, done) => done(null, body),
+    );
+    const reading = { method: ['GET', 'HEAD'], schema: { hide: true }, exposeHeadRoute: false };
+    scope.route({
+      ...reading,
+      url: `${trackingPaths.open}*`,
+      handler: (request: FastifyRequest, reply) => answerOpen(request, reply, parts),
+    });
+    scope.route({
+      ...reading,
+      url: `${trackingPaths.click}*`,
+      handler: (request: FastifyRequest, reply) => answerClick(request, reply, parts),
+    });
+    scope.route({
+      ...reading,
+      url: `${trackingPaths.unsubscribe}*`,
+      handler: (request: FastifyRequest, reply) => answerQuestion(request, reply, parts),
+    });
+    scope.route({
+      method: 'POST',
+      schema: { hide: true },
+      url: `${trackingPaths.unsubscribe}*`,
+      handler: (request: FastifyRequest, reply) => answerWish(request, reply, parts),
+    });
+  });
+}
+
+/** A wildcard of the route: a named parameter may not be as long as a token. */
+function tokenOf({ params }: FastifyRequest): string {
+  return (params as { '*': string })['*'];
+}
+
+function answerOpen(request: FastifyRequest, reply: FastifyReply, { tokens, recorder, clock }: TrackParts) {
+  const token = tokens.readOpen(tokenOf(request));
+  if (token === undefined) return notFound(reply);
+  // Nobody looks at a picture by asking for its headers.
+  if (request.method === 'GET') {
+    recorder.record({ type: 'opened', ...token, atMs: clock.now(), ...clientFacts(request) });
+  }
+  return plain(reply, 200).type('image/gif').send(pixel);
+}
+
+function answerClick(request: FastifyRequest, reply: FastifyReply, { tokens, recorder, clock }: TrackParts) {
+  const token = tokens.readClick(tokenOf(request));
+  if (token === undefined) return notFound(reply);
+  const { messageId, target } = token;
+  if (request.method === 'GET') {
+    recorder.record({
+      type: 'clicked',
+      messageId,
+      url: target,
+      atMs: clock.now(),
+      ...clientFacts(request),
+    });
+  }
+  return plain(reply, 302).header('location', inHeader(target)).send('');
+}
+
+function answerQuestion(request: FastifyRequest, reply: FastifyReply, { tokens }: TrackParts) {
+  const subscription = tokens.readUnsubscribe(tokenOf(request));
+  if (subscription === undefined) return notFound(reply);
+  return sendPage(request, reply, subscription, 'ask');
+}
+
+async function answerWish(request: FastifyRequest, reply: FastifyReply, parts: TrackParts) {
+  const subscription = parts.tokens.readUnsubscribe(tokenOf(request));
+  if (subscription === undefined) return notFound(reply);
+  const wish = readWish(request.body);
+  switch (wish) {
+    case 'one-click':
+      await leave(subscription, { scope: 'stream', how: 'one-click' }, parts);
+      return plain(reply, 200).send('Unsubscribed\n');
+    case 'stream':
+    case 'all':
+      await leave(subscription, { scope: wish, how: 'page' }, parts);
+      return sendPage(request, reply, subscription, wish === 'all' ? 'left-all' : 'left-stream');
+    case 'back':
+      await comeBack(subscription, parts);
+      return sendPage(request, reply, subscription, 'back');
+    case undefined:
+      return plain(reply, 400).send('Expected List-Unsubscribe=One-Click (RFC 8058)\n');
+  }
+}
+
+/** The form of a one-click post (RFC 8058 section 3.2), urlencoded or multipart, or a button of our page. */
+function readWish(body: unknown): 'one-click' | PageChoice | undefined {
+  if (typeof body !== 'string') return undefined;
+  const form = new URLSearchParams(body.trim());
+  const isOneClick =
+    /^one-click$/i.test(form.get('List-Unsubscribe') ?? '') ||
+    /name="?List-Unsubscribe"?\r?\n(?:[^\r\n]+\r?\n)*\r?\nOne-Click\s/i.test(body);
+  return isOneClick ? 'one-click' : pageChoices.find((choice) => choice === form.get('choice'));
+}
+
+function sendPage(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { recipient, stream }: Subscription,
+  state: PageState,
+) {
+  const language = pageLanguage(request.headers['accept-language']);
+  return plain(reply, 200)
+    .header('content-security-policy', pageSecurityPolicy)
+    .header('content-language', language)
+    .header('vary', 'accept-language')
+    .type('text/html; charset=utf-8')
+    .send(unsubscribePage({ state, language, recipient, stream }));
+}
+
+function notFound(reply: FastifyReply) {
+  return plain(reply, 404).send('Not found\n');
+}
+
+/** Nothing here may be kept by a cache, indexed, or told to the page that is gone to. */
+function plain(reply: FastifyReply, statusCode: number) {
+  return reply
+    .code(statusCode)
+    .header('cache-control', 'no-store, private')
+    .header('x-robots-tag', 'noindex')
+    .header('x-content-type-options', 'nosniff')
+    .header('referrer-policy', 'no-referrer')
+    .type('text/plain; charset=utf-8');
+}
+
+function clientFacts({ ip, headers }: FastifyRequest) {
+  return { userAgent: (headers['user-agent'] ?? '').slice(0, longestUserAgent), address: ip };
+}
+
+/** A header is ASCII: what is not is written as a browser would ask for it, everything else stays as it is. */
+function inHeader(target: string): string {
+  return /^[!-~]*$/.test(target) ? target : new URL(target).href;
+}
