@@ -48,11 +48,6 @@ export function addressOf(text: string): Address | undefined {
   return { local, domain, address };
 }
 
-/** True if the address can only travel with SMTPUTF8 (RFC 6531). */
-export function needsSmtpUtf8({ local }: Pick<Address, 'local'>): boolean {
-  return !plainAscii.test(local);
-}
-
 function normalLocal(text: string): string | undefined {
   const quoted = quotedLocal.exec(text)?.[1];
   if (quoted !== undefined) {

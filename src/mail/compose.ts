@@ -36,6 +36,8 @@ const ownPrefixes = ['content-', 'arc-', 'resent-', 'x-aftersend-'];
 const lineBreaking = /[\r\n\0]/;
 const longestNameOctets = 76;
 const longestValueOctets = 8 * 1024;
+/** Lines fold at blanks alone and may have 998 octets (RFC 5322 section 2.1.1); 98 are left for the field's name. */
+const unfoldable = /[!-~]{900}/;
 
 /**
  * Header names that are free for callers: everything but what the service sets itself. List-Unsubscribe is free: where
@@ -136,5 +138,8 @@ function checkValue(field: string, value: string): void {
   }
   if (Buffer.byteLength(value) > longestValueOctets) {
     throw new RefusedError('header-invalid', field, `Longer than ${longestValueOctets} octets`);
+  }
+  if (unfoldable.test(value)) {
+    throw new RefusedError('header-invalid', field, 'More than 900 characters without a space');
   }
 }
