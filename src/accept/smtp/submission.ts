@@ -7,6 +7,7 @@ import { createSecureContext } from 'node:tls';
 import ipaddr from 'ipaddr.js';
 import type { Logger } from 'pino';
 import type { ListenAddress, TrustedNetwork } from '../../config/readers.ts';
+import { addressOf } from '../../mail/address.ts';
 import type { Clock } from '../../platform/clock.ts';
 import { type SmtpListener, startSmtpListener } from '../../platform/smtp/listener.ts';
 import { type Reply, reply } from '../../platform/smtp/replies.ts';
@@ -15,7 +16,7 @@ import type { Account, AccountStore } from '../../store/contract/accounts.ts';
 import type { Credentials } from '../credentials.ts';
 import type { Accept } from '../draft.ts';
 import { acceptedReply, refusalReply } from './answers.ts';
-import { type MailRoom, makeDraft } from './submitted-mail.ts';
+import { makeDraft } from './submitted-mail.ts';
 
 const bounds = { connections: 2000, connectionsOfAddress: 1000, memoryBytes: 256 * 2 ** 20 };
 /** How long a connection may go on before its login is looked up again: a revoked one is out by then. */
@@ -41,7 +42,6 @@ export interface SubmissionDependencies {
   readonly trusted: readonly TrustedNetwork[];
   readonly accounts: Pick<AccountStore, 'byName' | 'bySmtpUsername'>;
   readonly credentials: Pick<Credentials, 'bySmtpLogin'>;
-  readonly mail: MailRoom;
   readonly accept: Accept;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -118,7 +118,7 @@ class Submission implements SmtpConversation {
 
   sender(address: string): Reply | Promise<Reply> {
     if (this.#account === undefined) return answers.signInFirst;
-    if (address !== '' && this.#dependencies.mail.addressOf(address) === undefined) return answers.badSender;
+    if (address !== '' && addressOf(address) === undefined) return answers.badSender;
     const login = this.#login;
     if (login === undefined || this.#dependencies.clock.now() - login.lookedUpAtMs < loginHoldsMs) {
       return answers.senderOk;
@@ -135,18 +135,14 @@ class Submission implements SmtpConversation {
   }
 
   recipient(address: string): Reply {
-    return this.#dependencies.mail.addressOf(address) === undefined
-      ? answers.badRecipient
-      : answers.recipientOk;
+    return addressOf(address) === undefined ? answers.badRecipient : answers.recipientOk;
   }
 
   async message(mail: ReceivedMail): Promise<Reply> {
     const account = this.#account;
     if (account === undefined) return answers.signInFirst;
     try {
-      return acceptedReply(
-        await this.#dependencies.accept(makeDraft(mail, account, this.#dependencies.mail)),
-      );
+      return acceptedReply(await this.#dependencies.accept(makeDraft(mail, account)));
     } catch (error) {
       return refusalReply(error);
     }

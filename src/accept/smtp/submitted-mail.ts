@@ -1,26 +1,20 @@
 /** From a message as SMTP brought it to a draft: whose it is, who gets it, and what its control fields say. */
+import { addressOf } from '../../mail/address.ts';
+import { takeOptions } from '../../mail/control-fields.ts';
+import { type MailFacts, readFacts } from '../../mail/headers.ts';
 import type { ReceivedMail } from '../../platform/smtp/service.ts';
 import type { Account } from '../../store/contract/accounts.ts';
 import type { RecipientRole } from '../../store/contract/intake.ts';
-import type { Draft, DraftOptions, Mailbox } from '../draft.ts';
-
-/** What submission asks of the mail room. */
-export interface MailRoom {
-  addressOf(text: string): { readonly address: string } | undefined;
-  /** Reads the control fields, and takes them out. @throws RefusedError */
-  takeOptions(raw: Uint8Array): { readonly raw: Uint8Array; readonly options: DraftOptions };
-  /** Whom the header names. @throws RefusedError */
-  readFacts(raw: Uint8Array): { readonly to: readonly Mailbox[]; readonly cc: readonly Mailbox[] };
-}
+import type { Draft, Mailbox } from '../draft.ts';
 
 /** @throws RefusedError the header cannot be read, or says what is not understood */
-export function makeDraft(received: ReceivedMail, account: Account, mail: MailRoom): Draft {
-  const { raw, options } = mail.takeOptions(received.content);
+export function makeDraft(received: ReceivedMail, account: Account): Draft {
+  const { raw, options } = takeOptions(received.content);
   return {
     account,
     door: 'smtp',
     envelopeSender: received.sender,
-    recipients: withRoles(received.recipients, mail.readFacts(raw), mail),
+    recipients: withRoles(received.recipients, readFacts(raw)),
     mail: { raw },
     options,
     templateId: undefined,
@@ -31,14 +25,13 @@ export function makeDraft(received: ReceivedMail, account: Account, mail: MailRo
 /** The envelope alone says who gets the mail; what the header calls them is only told, never acted on. */
 function withRoles(
   recipients: readonly string[],
-  { to, cc }: ReturnType<MailRoom['readFacts']>,
-  mail: MailRoom,
+  { to, cc }: Pick<MailFacts, 'to' | 'cc'>,
 ): Draft['recipients'] {
   const names = (list: readonly Mailbox[]) => new Set(list.map(({ address }) => address.toLowerCase()));
   const inTo = names(to);
   const inCc = names(cc);
   const roleOf = (address: string): RecipientRole => {
-    const name = (mail.addressOf(address)?.address ?? address).toLowerCase();
+    const name = (addressOf(address)?.address ?? address).toLowerCase();
     return inTo.has(name) ? 'to' : inCc.has(name) ? 'cc' : 'bcc';
   };
   return recipients.map((address) => ({ address, role: roleOf(address) }));
