@@ -9,6 +9,7 @@ import { accepted, anAccount, aSubmission } from '../../src/store/conformance/fi
 import { identityConformance } from '../../src/store/conformance/identity.ts';
 import { logConformance } from '../../src/store/conformance/log.ts';
 import { messagesConformance } from '../../src/store/conformance/messages.ts';
+import { queueConformance } from '../../src/store/conformance/queue.ts';
 import { retentionConformance } from '../../src/store/conformance/retention.ts';
 import { suppressionsConformance } from '../../src/store/conformance/suppressions.ts';
 import { templatesConformance } from '../../src/store/conformance/templates.ts';
@@ -34,6 +35,7 @@ for (const suite of [
   identityConformance,
   logConformance,
   messagesConformance,
+  queueConformance,
   retentionConformance,
   suppressionsConformance,
   templatesConformance,

@@ -1,0 +1,120 @@
+/** Delivery as it runs: a real store in a fresh folder, the real loop, a clock that the test moves. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import type { RouteHost } from '../../src/deliver/connections.ts';
+import {
+  defaultLimits,
+  type Delivery,
+  type DeliveryLimits,
+  startDelivery,
+} from '../../src/deliver/deliver.ts';
+import type { Prepare } from '../../src/deliver/prepare.ts';
+import type { Router } from '../../src/deliver/route.ts';
+import type { LoggedEvent } from '../../src/events/types.ts';
+import { anAccount, aSubmission } from '../../src/store/conformance/fixtures.ts';
+import type { NewSubmission } from '../../src/store/contract/intake.ts';
+import type { AttemptRecord } from '../../src/store/contract/queue.ts';
+import type { Store } from '../../src/store/contract/store.ts';
+import { openSqliteStore } from '../../src/store/sqlite/open.ts';
+import { ManualClock } from '../support/manual-clock.ts';
+
+export interface PostOffice extends AsyncDisposable {
+  readonly store: Store;
+  readonly clock: ManualClock;
+  readonly delivery: Delivery;
+  readonly accountId: number;
+  /** Lets a second pass, and the store keep up with it. */
+  aSecond(): Promise<void>;
+  /** Accepts a submission to these recipients. @returns the messages' ids */
+  post(recipients: readonly string[], changes?: Partial<NewSubmission>): Promise<readonly number[]>;
+  events(messageId: number): Promise<readonly LoggedEvent[]>;
+  attempts(messageId: number): Promise<readonly AttemptRecord[]>;
+}
+
+export interface PostOfficeOptions {
+  readonly router: Router;
+  readonly limits?: Partial<DeliveryLimits>;
+  readonly prepare?: Prepare;
+}
+
+/** The body as it is, from a return path that names the message. */
+const unchanged: Prepare = ({ messageId, recipient }, content) => ({
+  envelopeSender: `b${messageId}@bounce.test`,
+  recipient,
+  content,
+});
+
+export function hostAt(port: number, changes: Partial<RouteHost> = {}): RouteHost {
+  return {
+    name: `host-${port}.test`,
+    port,
+    addresses: ['127.0.0.1'],
+    implicitTls: false,
+    tls: 'opportunistic',
+    login: undefined,
+    ...changes,
+  };
+}
+
+/** All mail to the hosts, in their order. */
+export const routeTo = (...hosts: readonly RouteHost[]): Router => {
+  const plan = { destination: hosts[0]?.name ?? '', hosts };
+  return async () => plan;
+};
+
+export async function openPostOffice({ router, limits, prepare }: PostOfficeOptions): Promise<PostOffice> {
+  const folder = await mkdtemp(join(tmpdir(), 'aftersend-deliver-'));
+  const store = await openSqliteStore(folder, 'serve');
+  const clock = new ManualClock();
+  const { id: accountId } = await anAccount(store);
+  const delivery = await startDelivery({
+    queue: store.queue,
+    router,
+    prepare: prepare ?? unchanged,
+    clock,
+    random: { unit: () => 0, bytes: (count) => Buffer.alloc(count) },
+    logger: pino({ level: 'silent' }),
+    settings: {
+      retry: { firstMs: 60_000, totalMs: 3 * 86_400_000 },
+      ourName: 'aftersend.test',
+      limits: { ...defaultLimits, ...limits },
+    },
+  });
+  const aSecond = async () => {
+    await clock.advance(1000);
+    await store.suppressions.remove({ accountId, recipient: 'nobody@example.org' });
+  };
+  return {
+    store,
+    clock,
+    delivery,
+    accountId,
+    aSecond,
+    async post(recipients, changes) {
+      const result = await store.intake.accept(
+        aSubmission(accountId, {
+          recipients: recipients.map((address) => ({ address, role: 'to' })),
+          atMs: clock.now(),
+          ...changes,
+        }),
+      );
+      delivery.wake();
+      return result.kind === 'conflict' ? [] : result.messageIds;
+    },
+    events: (messageId) => store.log.ofMessage(accountId, messageId),
+    attempts: (messageId) => store.messages.attempts(accountId, messageId),
+    async [Symbol.asyncDispose]() {
+      const stopped = new AbortController();
+      const stopping = (async () => {
+        await delivery[Symbol.asyncDispose]();
+        stopped.abort();
+      })();
+      while (!stopped.signal.aborted) await aSecond();
+      await stopping;
+      await store[Symbol.asyncDispose]();
+      await rm(folder, { recursive: true });
+    },
+  };
+}
