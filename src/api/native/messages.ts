@@ -1,0 +1,208 @@
+/** Looking at messages: one with its whole story, lists by filter, and the mail as it was taken in. */
+import { type Static, Type } from '@fastify/type-provider-typebox';
+import { addressOf } from '../../mail/address.ts';
+import { type Message, messageStates } from '../../store/contract/messages.ts';
+import type { AttemptRecord } from '../../store/contract/queue.ts';
+import type { Store } from '../../store/contract/store.ts';
+import type { App } from '../app.ts';
+import { ApiError, notFound } from '../errors.ts';
+import { EventShape, eventShape } from './event-shape.ts';
+import {
+  closed,
+  Id,
+  IdParams,
+  isoTime,
+  isoTimeOrNull,
+  NextCursor,
+  nullable,
+  page,
+  PageQuery,
+  Time,
+  timeOf,
+} from './shapes.ts';
+
+const messageProperties = {
+  id: Id,
+  submission_id: Type.Integer({ description: 'Shared by the messages of one send call' }),
+  state: Type.Enum(messageStates),
+  recipient: Type.String(),
+  role: Type.Enum(['to', 'cc', 'bcc']),
+  sender: Type.String(),
+  sender_name: Type.String(),
+  subject: Type.String(),
+  created_at: Time,
+  finished_at: nullable(Time),
+  next_attempt_at: nullable(Time),
+  door: Type.Enum(['api', 'msndr', 'sendpulse', 'smtp']),
+  envelope_sender: Type.String({ description: 'MAIL FROM of an SMTP submission' }),
+  internet_message_id: Type.String({ description: 'The Message-ID header' }),
+  tags: Type.Array(Type.String()),
+  metadata: Type.Record(Type.String(), Type.Unknown()),
+  stream: Type.String(),
+  essential: Type.Boolean(),
+  track: Type.Object({ opens: Type.Boolean(), clicks: Type.Boolean() }),
+  list_unsubscribe: Type.Boolean(),
+  template_id: nullable(Id),
+  size_bytes: Type.Integer(),
+};
+const MessageShape = Type.Object(messageProperties);
+
+const AttemptShape = Type.Object({
+  number: Type.Integer(),
+  started_at: Time,
+  duration_ms: Type.Number(),
+  outcome: Type.Enum(['delivered', 'deferred', 'bounced']),
+  host: Type.String(),
+  address: Type.String(),
+  source_address: Type.String(),
+  tls: Type.String({ description: "Protocol and cipher, '' without TLS" }),
+  answer: Type.Object({ code: Type.String(), enhanced_code: Type.String(), text: Type.String() }),
+  category: Type.String(),
+  dialogue: Type.String({ description: 'The SMTP dialogue, without credentials and content' }),
+});
+
+const Story = Type.Object({
+  ...messageProperties,
+  attempts: Type.Array(AttemptShape),
+  events: Type.Array(EventShape),
+});
+
+const ListQuery = closed({
+  recipient: Type.Optional(Type.String({ description: 'Whole address' })),
+  sender: Type.Optional(Type.String({ description: 'Whole address' })),
+  state: Type.Optional(Type.Enum(messageStates)),
+  tag: Type.Optional(Type.String()),
+  subject: Type.Optional(Type.String({ maxLength: 1000, description: 'Part of the subject, in any case' })),
+  from: Type.Optional(Type.String({ description: 'Taken in at this time or later (ISO 8601)' })),
+  to: Type.Optional(Type.String({ description: 'Taken in before this time (ISO 8601)' })),
+  ...PageQuery,
+});
+
+export function messageRoutes(app: App, store: Pick<Store, 'messages' | 'log' | 'queue'>): void {
+  const { messages, log, queue } = store;
+
+  app.get(
+    '/api/messages',
+    {
+      schema: {
+        operationId: 'listMessages',
+        tags: ['messages'],
+        summary: 'List messages, newest first',
+        querystring: ListQuery,
+        response: { 200: Type.Object({ messages: Type.Array(MessageShape), next_cursor: NextCursor }) },
+      },
+    },
+    async ({ query, account }) => {
+      const { recipient, sender, state, tag, subject, from, to } = query;
+      const filter = {
+        accountId: account.id,
+        // Addresses are kept in one form; what is none finds nothing.
+        recipient: recipient && (addressOf(recipient)?.address ?? recipient),
+        sender: sender && (addressOf(sender)?.address ?? sender),
+        state,
+        tag,
+        subject,
+        createdFromMs: from === undefined ? undefined : timeOf(from, 'from'),
+        createdToMs: to === undefined ? undefined : timeOf(to, 'to'),
+      };
+      const { entries, next_cursor } = await page(query, (range) => messages.list(filter, range));
+      return { messages: entries.map(messageShape), next_cursor };
+    },
+  );
+
+  app.get(
+    '/api/messages/:id',
+    {
+      schema: {
+        operationId: 'getMessage',
+        tags: ['messages'],
+        summary: 'Tell the whole story of a message',
+        params: IdParams,
+        response: { 200: Story },
+      },
+    },
+    async ({ params: { id }, account }) => {
+      const message = await messages.byId(account.id, id);
+      if (message === undefined) throw notFound('message');
+      const [attempts, events] = await Promise.all([
+        messages.attempts(account.id, id),
+        log.ofMessage(account.id, id),
+      ]);
+      return {
+        ...messageShape(message),
+        attempts: attempts.map(attemptShape),
+        events: events.map(eventShape),
+      };
+    },
+  );
+
+  app.get(
+    '/api/messages/:id/source',
+    {
+      schema: {
+        operationId: 'getMessageSource',
+        tags: ['messages'],
+        summary: 'Give the mail as it was taken in (MIME)',
+        params: IdParams,
+        response: {
+          200: { content: { 'message/rfc822': { schema: Type.Unsafe<Uint8Array>(Type.String()) } } },
+        },
+      },
+    },
+    async ({ params: { id }, account }, reply) => {
+      const message = await messages.byId(account.id, id);
+      if (message === undefined) throw notFound('message');
+      const raw = await queue.readBody(message.submissionId);
+      if (raw === undefined)
+        throw new ApiError(410, 'body-gone', 'The body of this message is no longer kept');
+      // What a stranger wrote must not be shown as a page of ours.
+      reply.header('content-disposition', `attachment; filename="${id}.eml"`);
+      return reply.type('message/rfc822').send(raw);
+    },
+  );
+}
+
+function messageShape(message: Message): Static<typeof MessageShape> {
+  return {
+    id: message.id,
+    submission_id: message.submissionId,
+    state: message.state,
+    recipient: message.recipient,
+    role: message.role,
+    sender: message.sender,
+    sender_name: message.senderName,
+    subject: message.subject,
+    created_at: isoTime(message.createdAtMs),
+    finished_at: isoTimeOrNull(message.finishedAtMs),
+    next_attempt_at: isoTimeOrNull(message.nextAttemptAtMs),
+    door: message.door,
+    envelope_sender: message.envelopeSender,
+    internet_message_id: message.internetMessageId,
+    tags: JSON.parse(message.tagsJson) as string[],
+    metadata: JSON.parse(message.metadataJson) as Record<string, unknown>,
+    stream: message.stream,
+    essential: message.essential,
+    track: { opens: message.trackOpens, clicks: message.trackClicks },
+    list_unsubscribe: message.listUnsubscribe,
+    template_id: message.templateId ?? null,
+    size_bytes: message.sizeBytes,
+  };
+}
+
+function attemptShape(attempt: AttemptRecord): Static<typeof AttemptShape> {
+  const { number, outcome, host, address, tls, category, dialogue } = attempt;
+  const { code, enhancedCode, text } = attempt.answer;
+  return {
+    number,
+    started_at: isoTime(attempt.startedAtMs),
+    duration_ms: attempt.durationMs,
+    outcome,
+    host,
+    address,
+    source_address: attempt.sourceAddress,
+    tls,
+    answer: { code, enhanced_code: enhancedCode, text },
+    category,
+    dialogue,
+  };
+}

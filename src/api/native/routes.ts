@@ -1,0 +1,31 @@
+/** The native API: every route under `/api` that this room owns. */
+import type { Accept } from '../../accept/draft.ts';
+import type { Clock, Random } from '../../platform/clock.ts';
+import type { Store } from '../../store/contract/store.ts';
+import type { App } from '../app.ts';
+import { accountRoutes } from './account.ts';
+import { eventRoutes } from './events.ts';
+import { messageRoutes } from './messages.ts';
+import { sendRoute } from './send.ts';
+import { suppressionRoutes } from './suppressions.ts';
+import { templateRoutes } from './templates.ts';
+
+export interface NativeDependencies {
+  readonly accept: Accept;
+  readonly store: Pick<Store, 'accounts' | 'messages' | 'log' | 'queue' | 'suppressions' | 'templates'>;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Of a whole message in JSON. */
+  readonly messageBodyBytes: number;
+}
+
+export function nativeRoutes(app: App, dependencies: NativeDependencies): void {
+  const { accept, store, clock, random, messageBodyBytes } = dependencies;
+  const { accounts, templates, suppressions, log } = store;
+  sendRoute(app, { accept, templates, bodyBytes: messageBodyBytes });
+  messageRoutes(app, store);
+  eventRoutes(app, log);
+  suppressionRoutes(app, { suppressions, clock });
+  templateRoutes(app, { templates, clock });
+  accountRoutes(app, { accounts, clock, random });
+}

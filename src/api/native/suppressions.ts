@@ -1,0 +1,119 @@
+/** The suppression list as its account sees it: whom mail is not sent to, and why. */
+import { type Static, Type } from '@fastify/type-provider-typebox';
+import { addressOf } from '../../mail/address.ts';
+import type { Clock } from '../../platform/clock.ts';
+import { everyStream, type Suppression, type SuppressionStore } from '../../store/contract/suppressions.ts';
+import type { App } from '../app.ts';
+import { ApiError, notFound } from '../errors.ts';
+import { closed, Id, isoTime, NextCursor, nullable, page, PageQuery, Time } from './shapes.ts';
+
+const Stream = Type.String({
+  maxLength: 64,
+  pattern: '^([*]|[a-z0-9]+([-_.][a-z0-9]+)*)$',
+  description: "The stream it holds for, '*' for all mail",
+});
+
+const SuppressionShape = Type.Object({
+  id: Id,
+  recipient: Type.String(),
+  stream: Stream,
+  reason: Type.Enum(['unsubscribed', 'complained', 'bounced', 'manual']),
+  event_id: nullable(Id),
+  created_at: Time,
+});
+
+export interface SuppressionDependencies {
+  readonly suppressions: SuppressionStore;
+  readonly clock: Clock;
+}
+
+export function suppressionRoutes(app: App, { suppressions, clock }: SuppressionDependencies): void {
+  app.get(
+    '/api/suppressions',
+    {
+      schema: {
+        operationId: 'listSuppressions',
+        tags: ['suppressions'],
+        summary: 'List suppressed addresses, newest first',
+        querystring: closed({
+          search: Type.Optional(Type.String({ maxLength: 254, description: 'Beginning of an address' })),
+          ...PageQuery,
+        }),
+        response: {
+          200: Type.Object({ suppressions: Type.Array(SuppressionShape), next_cursor: NextCursor }),
+        },
+      },
+    },
+    async ({ query, account }) => {
+      const { entries, next_cursor } = await page(query, (range) =>
+        suppressions.list({ accountId: account.id, search: query.search, ...range }),
+      );
+      return { suppressions: entries.map(suppressionShape), next_cursor };
+    },
+  );
+
+  app.post(
+    '/api/suppressions',
+    {
+      schema: {
+        operationId: 'addSuppression',
+        tags: ['suppressions'],
+        summary: 'Suppress an address',
+        description: 'An entry that is there already stays as it is and is answered.',
+        body: closed(
+          { recipient: Type.String(), stream: Type.Optional(Stream) },
+          { examples: [{ recipient: 'ann@example.org' }] },
+        ),
+        response: { 201: SuppressionShape },
+      },
+    },
+    async ({ body: { recipient, stream = everyStream }, account }, reply) => {
+      const added = await suppressions.add({
+        accountId: account.id,
+        recipient: wholeAddress(recipient),
+        stream,
+        reason: 'manual',
+        atMs: clock.now(),
+      });
+      reply.code(201);
+      return suppressionShape(added);
+    },
+  );
+
+  app.delete(
+    '/api/suppressions/:recipient',
+    {
+      schema: {
+        operationId: 'removeSuppression',
+        tags: ['suppressions'],
+        summary: 'Write to an address again',
+        params: closed({ recipient: Type.String() }),
+        querystring: closed({ stream: Type.Optional(Stream) }),
+        response: { 204: Type.Null({ description: 'Gone' }) },
+      },
+    },
+    async ({ params: { recipient }, query: { stream }, account }, reply) => {
+      const removed = await suppressions.remove({
+        accountId: account.id,
+        recipient: wholeAddress(recipient),
+        stream,
+      });
+      if (removed === 0) throw notFound('suppression');
+      return reply.code(204).send(null);
+    },
+  );
+}
+
+function wholeAddress(text: string): string {
+  const address = addressOf(text)?.address;
+  if (address === undefined) {
+    const message = `${JSON.stringify(text)} is not a mail address`;
+    throw new ApiError(422, 'address-invalid', message, 'recipient');
+  }
+  return address;
+}
+
+function suppressionShape(entry: Suppression): Static<typeof SuppressionShape> {
+  const { id, recipient, stream, reason, eventId, createdAtMs } = entry;
+  return { id, recipient, stream, reason, event_id: eventId ?? null, created_at: isoTime(createdAtMs) };
+}

@@ -1,0 +1,150 @@
+/**
+ * The HTTP application: what holds for every request (bounds, envelopes, security headers, who is calling), and where
+ * each family of routes is hung in. Routes come from the rooms that own them; this file knows none of their business.
+ */
+import { type TypeBoxTypeProvider, TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox';
+import { type FastifyBaseLogger, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
+import type { Registry } from 'prom-client';
+import type { Credentials } from '../accept/credentials.ts';
+import type { Accept } from '../accept/draft.ts';
+import type { Clock, Random } from '../platform/clock.ts';
+import type { Store } from '../store/contract/store.ts';
+import type { App } from './app.ts';
+import { authentication } from './authentication.ts';
+import { apiDocument } from './document.ts';
+import { envelope } from './envelopes.ts';
+import { frontPage } from './front-page.ts';
+import { msndrRoutes } from './msndr/routes.ts';
+import { nativeRoutes } from './native/routes.ts';
+import { operationsRoutes } from './operations.ts';
+import { refusalOf } from './refusals.ts';
+import { unknownRoutes } from './unknown-routes.ts';
+
+/** Adds routes with their whole paths. */
+export type Routes = (app: App) => void | Promise<void>;
+
+export interface ApiDependencies {
+  readonly accept: Accept;
+  readonly store: Pick<Store, 'accounts' | 'messages' | 'log' | 'queue' | 'suppressions' | 'templates'>;
+  readonly credentials: Pick<Credentials, 'byToken'>;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: FastifyBaseLogger;
+  readonly registry: Registry;
+  /** Where the API document says that it is. */
+  readonly publicUrl: string;
+  readonly limits: { readonly messageBytes: number; readonly recipients: number };
+  readonly metricsToken: string;
+  /** Whether the forwarded client address of a peer is believed. */
+  readonly isProxy: (address: string) => boolean;
+  /** False while the service starts and stops. */
+  readonly ready: () => boolean;
+  readonly timeouts?: Timeouts;
+  /** Routes of other rooms: without authentication, and within the two families that have it. */
+  readonly routes: {
+    readonly open: readonly Routes[];
+    readonly native: readonly Routes[];
+    readonly msndr: readonly Routes[];
+  };
+}
+
+/** How long a client may take; one that stalls is answered 408 and cut off. */
+export interface Timeouts {
+  readonly headersMs: number;
+  /** The whole request. A 25 MiB message in this time needs 1 Mbit/s. */
+  readonly requestMs: number;
+  /** How often the two are looked at. */
+  readonly checkMs: number;
+}
+
+const defaultTimeouts: Timeouts = { headersMs: 15_000, requestMs: 240_000, checkMs: 5_000 };
+/** Longer than the 60 s after which common proxies close idle connections, so that they never meet a closing one. */
+const keepAliveMs = 65_000;
+/** Of a request that is not a whole message. */
+const maxBodyBytes = 2 * 2 ** 20;
+
+/** A message in JSON: base64 takes a third more, and the rest of the request stands beside it. */
+const messageBodyBytes = (messageBytes: number): number => Math.ceil(messageBytes * 1.4) + 2 ** 20;
+
+const securityHeaders = {
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+  'cache-control': 'no-store',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+} as const;
+
+/** @returns the application, complete but not listening; `listen` and `close` are the caller's */
+export async function buildApi(dependencies: ApiDependencies): Promise<App> {
+  const { publicUrl, credentials, routes } = dependencies;
+  const app = bareApp(dependencies);
+  unknownRoutes(app);
+  await apiDocument(app, publicUrl);
+  operationsRoutes(app, { ...dependencies, queue: dependencies.store.queue });
+  frontPage(app);
+  for (const addRoutes of routes.open) await app.register(async (scope: App) => addRoutes(scope));
+
+  const authenticate = authentication(credentials);
+  const family = (own: Routes, others: readonly Routes[]) =>
+    app.register(async (scope: App) => {
+      scope.addHook('onRequest', authenticate);
+      for (const addRoutes of [own, ...others]) await addRoutes(scope);
+    });
+  const own = { ...dependencies, messageBodyBytes: messageBodyBytes(dependencies.limits.messageBytes) };
+  await family((scope) => nativeRoutes(scope, own), routes.native);
+  await family((scope) => msndrRoutes(scope, own), routes.msndr);
+  return app;
+}
+
+function bareApp({ logger, isProxy, timeouts = defaultTimeouts }: ApiDependencies): App {
+  const app = fastify({
+    loggerInstance: logger,
+    // A line a request would tell more of our users than an operator needs, and cost more than the request.
+    disableRequestLogging: true,
+    trustProxy: (address) => isProxy(address),
+    bodyLimit: maxBodyBytes,
+    requestTimeout: timeouts.requestMs,
+    keepAliveTimeout: keepAliveMs,
+    http: { headersTimeout: timeouts.headersMs, connectionsCheckingInterval: timeouts.checkMs },
+    // Answers to requests that are already here are finished; idle connections are closed at once.
+    forceCloseConnections: 'idle',
+    return503OnClosing: true,
+    routerOptions: { maxParamLength: 512 },
+    frameworkErrors: answerRefusal,
+  }).withTypeProvider<TypeBoxTypeProvider>() as App;
+  app.setValidatorCompiler(TypeBoxValidatorCompiler);
+  // Schemas of answers are documentation that tests hold us to; serialising by them would hide a field they lack.
+  app.setSerializerCompiler(() => (data) => JSON.stringify(data));
+  app.decorateRequest('account', null as never);
+  app.addHook('onRequest', async (_request, reply) => {
+    reply.headers(securityHeaders);
+  });
+  app.setErrorHandler(answerRefusal);
+  readJson(app);
+  return app;
+}
+
+/** JSON alone is read; an empty body is none, whatever its Content-Type says (curl's DELETE has one and no body). */
+function readJson(app: App): void {
+  app.removeContentTypeParser('text/plain');
+  const parse = app.getDefaultJsonParser('error', 'error');
+  app.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, done) => {
+    if (body === '') done(null, undefined);
+    else void parse(request, body, done);
+  });
+}
+
+function answerRefusal(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
+  const refusal = refusalOf(error);
+  if (refusal.statusCode === 500) {
+    // The route's pattern, not the path: a path may hold a token.
+    request.log.error(
+      { err: error, method: request.method, route: request.routeOptions.url },
+      'request failed',
+    );
+  }
+  if (refusal.retryAfterS !== undefined) reply.header('retry-after', refusal.retryAfterS);
+  void reply
+    .code(refusal.statusCode)
+    .type('application/json; charset=utf-8')
+    .send(envelope(request.url, refusal));
+}
