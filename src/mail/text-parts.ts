@@ -77,7 +77,7 @@ function isAttachment(raw: Buffer, block: HeaderBlock): boolean {
 }
 
 /** The body parts of a multipart (RFC 2046 section 5.1.1), preamble and epilogue left out. */
-function* partsBetween(
+export function* partsBetween(
   raw: Buffer,
   start: number,
   end: number,

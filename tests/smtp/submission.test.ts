@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
-import nodemailer from 'nodemailer';
+import { createTransport } from 'nodemailer';
 import pino from 'pino';
 import { credentials, hashSecret, newSecret } from '../../src/accept/credentials.ts';
 import { type Accept, type Draft, RefusedError, type RefusalReason } from '../../src/accept/draft.ts';
@@ -110,7 +110,7 @@ test('EHLO offers what is true: STARTTLS before TLS only, AUTH on loopback or un
 
 test('nodemailer sends by STARTTLS and LOGIN, and is told the ids of all its recipients', async () => {
   await using listener = await start();
-  const transport = nodemailer.createTransport({
+  const transport = createTransport({
     host: '127.0.0.1',
     port: listener.port,
     requireTLS: true,
