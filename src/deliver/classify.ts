@@ -95,7 +95,7 @@ const byWording: readonly (readonly [RegExp, Category])[] = [
   ],
   [/(account|mailbox|user)( \S+){0,3} (disabled|inactive|suspended|deactivated|blocked)/i, 'disabled'],
   [/too (fast|many)|rate limit|throttl|try (again )?later.*(load|busy)|deferred due to/i, 'rate-limited'],
-  [/\b(spam|virus|malware|unsolicited|bulk mail|phish)/i, 'content'],
+  [/\b(spam(?!haus|cop)|virus|malware|unsolicited|bulk mail|phish)/i, 'content'],
   [/block(ed|list)|blacklist|denylist|\brbl\b|dnsbl|reputation|poor|policy|relay/i, 'policy'],
   [/too (large|big)|size limit|exceeds.*size/i, 'too-large'],
   [/loop|too many hops/i, 'loop'],
@@ -119,6 +119,7 @@ function categoryOf(code: string, enhancedCode: string, text: string, stage: Att
   if (stage === 'connect') return 'connection';
   if (stage === 'tls') return 'tls';
   if (stage === 'auth') return 'authentication';
+  if (stage === 'dns' && code.startsWith('4')) return 'connection';
   // An answer before the message is about us or the server, whatever words it uses.
   const aboutRecipient = stage === 'rcpt' || stage === 'data' || stage === 'report' || stage === 'dns';
   const found =

@@ -1,0 +1,26 @@
+/** A delivery process to be killed: `node crash-child.ts FOLDER PORT` delivers what the folder holds until it dies. */
+import { pino } from 'pino';
+import { defaultLimits, startDelivery } from '../../src/deliver/deliver.ts';
+import { systemClock, systemRandom } from '../../src/platform/clock.ts';
+import { openSqliteStore } from '../../src/store/sqlite/open.ts';
+import { hostAt, routeTo } from './post-office.ts';
+
+const [folder = '', port = ''] = process.argv.slice(2);
+const store = await openSqliteStore(folder, 'serve');
+await store.queue.freeLeases(systemClock.now());
+const delivery = await startDelivery({
+  queue: store.queue,
+  router: routeTo(hostAt(Number(port))),
+  prepare: ({ messageId, recipient }, content) => ({
+    envelopeSender: `b${messageId}@bounce.test`,
+    recipient,
+    content,
+  }),
+  clock: systemClock,
+  random: systemRandom,
+  logger: pino({ level: 'silent' }),
+  settings: { retry: { firstMs: 1, totalMs: 60_000 }, ourName: 'crash.test', limits: defaultLimits },
+});
+await delivery.drained();
+await delivery[Symbol.asyncDispose]();
+await store[Symbol.asyncDispose]();
