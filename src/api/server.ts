@@ -3,7 +3,13 @@
  * each family of routes is hung in. Routes come from the rooms that own them; this file knows none of their business.
  */
 import { type TypeBoxTypeProvider, TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox';
-import { type FastifyBaseLogger, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
+import {
+  type FastifyBaseLogger,
+  type FastifyReply,
+  type FastifyRequest,
+  fastify,
+  LogController,
+} from 'fastify';
 import type { Registry } from 'prom-client';
 import type { Credentials } from '../accept/credentials.ts';
 import type { Accept } from '../accept/draft.ts';
@@ -11,6 +17,7 @@ import type { Clock, Random } from '../platform/clock.ts';
 import type { Store } from '../store/contract/store.ts';
 import type { App } from './app.ts';
 import { authentication } from './authentication.ts';
+import { answerBrokenRequest } from './broken-requests.ts';
 import { apiDocument } from './document.ts';
 import { envelope } from './envelopes.ts';
 import { frontPage } from './front-page.ts';
@@ -25,7 +32,10 @@ export type Routes = (app: App) => void | Promise<void>;
 
 export interface ApiDependencies {
   readonly accept: Accept;
-  readonly store: Pick<Store, 'accounts' | 'messages' | 'log' | 'queue' | 'suppressions' | 'templates'>;
+  readonly store: Pick<
+    Store,
+    'accounts' | 'intake' | 'messages' | 'log' | 'queue' | 'suppressions' | 'templates'
+  >;
   readonly credentials: Pick<Credentials, 'byToken'>;
   readonly clock: Clock;
   readonly random: Random;
@@ -99,7 +109,7 @@ function bareApp({ logger, isProxy, timeouts = defaultTimeouts }: ApiDependencie
   const app = fastify({
     loggerInstance: logger,
     // A line a request would tell more of our users than an operator needs, and cost more than the request.
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     trustProxy: (address) => isProxy(address),
     bodyLimit: maxBodyBytes,
     requestTimeout: timeouts.requestMs,
@@ -110,6 +120,7 @@ function bareApp({ logger, isProxy, timeouts = defaultTimeouts }: ApiDependencie
     return503OnClosing: true,
     routerOptions: { maxParamLength: 512 },
     frameworkErrors: answerRefusal,
+    clientErrorHandler: answerBrokenRequest,
   }).withTypeProvider<TypeBoxTypeProvider>() as App;
   app.setValidatorCompiler(TypeBoxValidatorCompiler);
   // Schemas of answers are documentation that tests hold us to; serialising by them would hide a field they lack.

@@ -12,7 +12,10 @@ import { templateRoutes } from './templates.ts';
 
 export interface NativeDependencies {
   readonly accept: Accept;
-  readonly store: Pick<Store, 'accounts' | 'messages' | 'log' | 'queue' | 'suppressions' | 'templates'>;
+  readonly store: Pick<
+    Store,
+    'accounts' | 'intake' | 'messages' | 'log' | 'queue' | 'suppressions' | 'templates'
+  >;
   readonly clock: Clock;
   readonly random: Random;
   /** Of a whole message in JSON. */
@@ -22,7 +25,7 @@ export interface NativeDependencies {
 export function nativeRoutes(app: App, dependencies: NativeDependencies): void {
   const { accept, store, clock, random, messageBodyBytes } = dependencies;
   const { accounts, templates, suppressions, log } = store;
-  sendRoute(app, { accept, templates, bodyBytes: messageBodyBytes });
+  sendRoute(app, { accept, store, clock, bodyBytes: messageBodyBytes });
   messageRoutes(app, store);
   eventRoutes(app, log);
   suppressionRoutes(app, { suppressions, clock });

@@ -12,7 +12,9 @@ import {
 import { parseMailboxes } from '../../mail/address.ts';
 import type { Account } from '../../store/contract/accounts.ts';
 import type { RecipientRole } from '../../store/contract/intake.ts';
+import type { Store } from '../../store/contract/store.ts';
 import type { TemplateStore } from '../../store/contract/templates.ts';
+import type { Clock } from '../../platform/clock.ts';
 import type { App } from '../app.ts';
 import { ApiError } from '../errors.ts';
 import { fillTemplate } from '../template-content.ts';
@@ -125,12 +127,14 @@ const SendAnswer = Type.Object(
 
 export interface SendDependencies {
   readonly accept: Accept;
-  readonly templates: TemplateStore;
+  readonly store: Pick<Store, 'intake' | 'messages' | 'templates'>;
+  readonly clock: Clock;
   /** Of a whole message in JSON. */
   readonly bodyBytes: number;
 }
 
-export function sendRoute(app: App, { accept, templates, bodyBytes }: SendDependencies): void {
+export function sendRoute(app: App, dependencies: SendDependencies): void {
+  const { accept, store, bodyBytes } = dependencies;
   app.post(
     '/api/messages',
     {
@@ -153,7 +157,9 @@ export function sendRoute(app: App, { accept, templates, bodyBytes }: SendDepend
     async ({ body, headers, account }, reply) => {
       const key = headers['idempotency-key'];
       const idempotency = key === undefined ? undefined : { key, fingerprint: fingerprintOf(body) };
-      const { mail, templateId } = await contentOf(templates, account, body);
+      const replayed = idempotency && (await firstAnswer(dependencies, account.id, idempotency));
+      if (replayed !== undefined) return reply.code(201).header(replayedHeader, 'true').send(replayed);
+      const { mail, templateId } = await contentOf(store.templates, account, body);
       const draft: Draft = {
         account,
         door: 'api',
@@ -175,7 +181,7 @@ export function sendRoute(app: App, { accept, templates, bodyBytes }: SendDepend
       const { messageIds, recipients, repeated } = await accept(draft).catch((error: unknown) => {
         throw naming(error, body);
       });
-      if (repeated) reply.header('idempotent-replayed', 'true');
+      if (repeated) reply.header(replayedHeader, 'true');
       reply.code(201);
       return {
         id: messageIds[0] ?? 0,
@@ -183,6 +189,28 @@ export function sendRoute(app: App, { accept, templates, bodyBytes }: SendDepend
       };
     },
   );
+}
+
+const replayedHeader = 'idempotent-replayed';
+
+/**
+ * What the same request was answered before. It is looked up first, so that a template changed since, or gone, cannot
+ * turn the answer into another. Two at the same moment both pass here, and `accept` tells them apart.
+ */
+async function firstAnswer(
+  { store, clock }: SendDependencies,
+  accountId: number,
+  idempotency: { key: string; fingerprint: string },
+): Promise<Static<typeof SendAnswer> | undefined> {
+  const earlier = await store.intake.earlier({ accountId, ...idempotency, atMs: clock.now() });
+  if (earlier?.kind !== 'repeated') return undefined;
+  const messages = await Promise.all(
+    earlier.messageIds.map(async (id) => {
+      const message = await store.messages.byId(accountId, id);
+      return { id, recipient: message?.recipient ?? '' };
+    }),
+  );
+  return { id: earlier.messageIds[0] ?? 0, messages };
 }
 
 /** Two requests are the same if their JSON says the same in the same order, whatever the spaces. */

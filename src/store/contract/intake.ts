@@ -56,4 +56,14 @@ export type IntakeResult =
 export interface IntakeStore {
   /** Resolves after the commit is durable. @throws StoreBusyError when too much waits to be written */
   accept(submission: NewSubmission): Promise<IntakeResult>;
+  /**
+   * What a submission under this key would come to, undefined if the key is free. It saves making a message whose
+   * parts may be gone by now; only `accept` decides.
+   */
+  earlier(input: {
+    accountId: number;
+    key: string;
+    fingerprint: string;
+    atMs: number;
+  }): Promise<Exclude<IntakeResult, { kind: 'accepted' }> | undefined>;
 }

@@ -1,6 +1,7 @@
 /** Taking submissions in, in SQLite. */
-import type { IntakeResult, NewSubmission } from '../contract/intake.ts';
-import type { Writer } from './database.ts';
+import type { IntakeResult, IntakeStore, NewSubmission } from '../contract/intake.ts';
+import type { Reader, Writer } from './database.ts';
+import type { WriteVerbs } from './writer.ts';
 
 interface KeyRow {
   fingerprint: string;
@@ -12,17 +13,16 @@ interface KeyRow {
 
 /** What was answered under this key before, or undefined if the key is new (or its day is over). */
 function earlierAnswer(
-  database: Writer,
-  { accountId, idempotency, atMs }: NewSubmission,
-): IntakeResult | undefined {
-  if (idempotency === undefined) return undefined;
+  database: Reader,
+  { accountId, key, fingerprint, atMs }: Parameters<IntakeStore['earlier']>[0],
+): Awaited<ReturnType<IntakeStore['earlier']>> {
   const row = database.get<KeyRow>(
     'SELECT * FROM idempotency_keys WHERE account_id = ? AND key = ?',
     accountId,
-    idempotency.key,
+    key,
   );
   if (row === undefined || row.expires_at_ms <= atMs) return undefined;
-  if (row.fingerprint !== idempotency.fingerprint) return { kind: 'conflict' };
+  if (row.fingerprint !== fingerprint) return { kind: 'conflict' };
   return {
     kind: 'repeated',
     submissionId: row.submission_id,
@@ -110,7 +110,8 @@ function insertMessage(
 
 export const intakeWrites = {
   accept(database: Writer, submission: NewSubmission): IntakeResult {
-    const earlier = earlierAnswer(database, submission);
+    const { idempotency } = submission;
+    const earlier = idempotency && earlierAnswer(database, { ...submission, ...idempotency });
     if (earlier !== undefined) return earlier;
 
     const count = submission.recipients.length;
@@ -122,8 +123,8 @@ export const intakeWrites = {
       const ids = { messageId: firstMessageId + index, eventId: firstEventId + index, submissionId };
       insertMessage(database, ids, submission, recipient);
     }
-    if (submission.idempotency !== undefined) {
-      const { key, fingerprint, expiresAtMs } = submission.idempotency;
+    if (idempotency !== undefined) {
+      const { key, fingerprint, expiresAtMs } = idempotency;
       database.run(
         'INSERT OR REPLACE INTO idempotency_keys VALUES (?, ?, ?, ?, ?, ?, ?)',
         submission.accountId,
@@ -140,3 +141,7 @@ export const intakeWrites = {
     return { kind: 'accepted', submissionId, messageIds };
   },
 };
+
+export function intakeStore(reader: Reader, write: WriteVerbs['intake']): IntakeStore {
+  return { ...write, earlier: async (input) => earlierAnswer(reader, input) };
+}

@@ -5,6 +5,7 @@ import { DatabaseSync } from 'node:sqlite';
 import type { Store } from '../contract/store.ts';
 import { accountStore } from './accounts.ts';
 import { openReader } from './database.ts';
+import { intakeStore } from './intake.ts';
 import { eventLog, type Subscribe } from './log.ts';
 import { messageStore } from './messages.ts';
 import { queueStore } from './queue.ts';
@@ -41,7 +42,7 @@ export async function openSqliteStore(dataFolder: string, purpose: 'serve' | 'co
   return {
     identity: verbs.identity,
     accounts: accountStore(reader, verbs.accounts),
-    intake: { accept: (submission) => verbs.intake.accept(submission) },
+    intake: intakeStore(reader, verbs.intake),
     queue: queueStore(reader, verbs.queue),
     log: eventLog(reader, verbs.log, subscribe),
     messages: messageStore(reader),
