@@ -3,10 +3,11 @@
  * allows. It judges addresses, never names: a name is judged by what it resolves to, at the moment of connecting
  * (`guard-agent.ts`), for only then is it known what will be connected to.
  */
+import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import type { Network } from '../config/readers.ts';
 
-/** Whether an IP address (in any spelling that ipaddr.js reads) may be connected to. */
+/** Whether an IP address may be connected to; false for what is none. */
 export type AddressGuard = (address: string) => boolean;
 
 /** The only space that IANA assigns for use on the internet (RFC 4291, section 2.4, and its registry). */
@@ -18,8 +19,8 @@ const nat64 = ipaddr.IPv6.parseCIDR('64:ff9b::/96');
 export function addressGuard(allowed: readonly Network[]): AddressGuard {
   return (text) => {
     // A zone names a network interface of this machine: never somebody else's business.
-    if (text.includes('%') || !ipaddr.isValid(text)) return false;
-    const address = ipaddr.process(text);
+    if (text.includes('%') || isIP(text) === 0) return false;
+    const address = ipaddr.process(isIP(text) === 6 ? inHexadecimal(text) : text);
     if (allowed.some((network) => contains(network, address))) return true;
     if (address instanceof ipaddr.IPv4) return address.range() === 'unicast';
     if (address.match(nat64)) {
@@ -28,6 +29,11 @@ export function addressGuard(allowed: readonly Network[]): AddressGuard {
     }
     return address.match(globalUnicast) && address.range() === 'unicast';
   };
+}
+
+/** The URL parser's form: ipaddr.js takes `::8.8.8.8` for `::ffff:8.8.8.8`, which is another address. */
+function inHexadecimal(address: string): string {
+  return URL.parse(`http://[${address}]/`)?.hostname.slice(1, -1) ?? '';
 }
 
 function contains([network, prefix]: Network, address: ipaddr.IPv4 | ipaddr.IPv6): boolean {

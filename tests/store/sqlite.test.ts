@@ -13,6 +13,7 @@ import { queueConformance } from '../../src/store/conformance/queue.ts';
 import { retentionConformance } from '../../src/store/conformance/retention.ts';
 import { suppressionsConformance } from '../../src/store/conformance/suppressions.ts';
 import { templatesConformance } from '../../src/store/conformance/templates.ts';
+import { webhooksConformance } from '../../src/store/conformance/webhooks.ts';
 import type { Store } from '../../src/store/contract/store.ts';
 import { FolderLockedError, openSqliteStore } from '../../src/store/sqlite/open.ts';
 
@@ -39,6 +40,7 @@ for (const suite of [
   retentionConformance,
   suppressionsConformance,
   templatesConformance,
+  webhooksConformance,
 ]) {
   suite(openFresh);
 }

@@ -1,0 +1,219 @@
+/** What webhook tests stand on: a real store, a clock they move, receivers that listen and behave as they are told. */
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import ipaddr from 'ipaddr.js';
+import { pino } from 'pino';
+import { systemRandom } from '../../src/platform/clock.ts';
+import { addressGuard } from '../../src/platform/guard.ts';
+import { guardedAgent } from '../../src/platform/guard-agent.ts';
+import { systemResolve } from '../../src/platform/guard-resolve.ts';
+import { accepted, anAccount, aSubmission } from '../../src/store/conformance/fixtures.ts';
+import type { Store } from '../../src/store/contract/store.ts';
+import type { Webhook } from '../../src/store/contract/webhooks.ts';
+import { openSqliteStore } from '../../src/store/sqlite/open.ts';
+import { deriveKeys } from '../../src/tokens/keys.ts';
+import { createEndpoints, type EndpointInput, openSecret } from '../../src/webhooks/endpoints.ts';
+import { createPost } from '../../src/webhooks/post.ts';
+import { createSeal } from '../../src/webhooks/seal.ts';
+import { startWebhooks } from '../../src/webhooks/service.ts';
+import { ManualClock } from '../support/manual-clock.ts';
+
+export const loopbackGuard = addressGuard([ipaddr.parseCIDR('127.0.0.0/8')]);
+const silent = pino({ level: 'silent' });
+
+export interface Received {
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+/** Answers as the function says; the default takes everything. */
+export type Behaviour = (request: Received, response: ServerResponse, index: number) => void;
+
+export const take: Behaviour = (_request, response) => response.end('taken');
+export const answer =
+  (status: number): Behaviour =>
+  (_request, response) => {
+    response.writeHead(status).end('no');
+  };
+/** Says nothing, ever. */
+export const hang: Behaviour = () => undefined;
+
+export class Receiver implements AsyncDisposable {
+  readonly requests: Received[] = [];
+  behave: Behaviour = take;
+  readonly #server = createServer((request, response) => {
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => {
+      const body = Buffer.concat(chunks).toString('utf8');
+      const headers = Object.fromEntries(
+        Object.entries(request.headers).map(([name, value]) => [name, String(value)]),
+      );
+      const received = { path: request.url ?? '', headers, body };
+      this.requests.push(received);
+      this.behave(received, response, this.requests.length - 1);
+      this.#changed();
+    });
+  });
+  #watchers: (() => void)[] = [];
+
+  static async open(): Promise<Receiver> {
+    const receiver = new Receiver();
+    await new Promise<void>((resolve) => receiver.#server.listen(0, '127.0.0.1', resolve));
+    return receiver;
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.port}/hook`;
+  }
+
+  /** Resolves when so many requests have come in. */
+  async got(count: number): Promise<readonly Received[]> {
+    await this.until(() => this.requests.length >= count);
+    return this.requests;
+  }
+
+  /** Resolves when it holds, looking after each request. */
+  async until(holds: () => boolean): Promise<void> {
+    while (!holds()) await new Promise<void>((resolve) => this.#watchers.push(resolve));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#server.closeAllConnections();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+
+  #changed(): void {
+    const watchers = this.#watchers;
+    this.#watchers = [];
+    for (const watcher of watchers) watcher();
+  }
+}
+
+export class World implements AsyncDisposable {
+  readonly clock = new ManualClock(Date.UTC(2026, 0, 5, 12));
+  readonly agent = guardedAgent(loopbackGuard, systemResolve());
+  readonly post = createPost(this.agent, this.clock);
+  readonly seal = createSeal(deriveKeys(['a secret of the tests, long enough']), systemRandom);
+  store: Store;
+  accountId = 0;
+  messageId = 0;
+  /** Progress saves so far, and who waits for the next. */
+  saves = 0;
+  readonly #folder: string;
+  #service: AsyncDisposable | undefined;
+  #watchers: (() => void)[] = [];
+
+  private constructor(folder: string, store: Store) {
+    this.#folder = folder;
+    this.store = store;
+  }
+
+  static async open(): Promise<World> {
+    const folder = await mkdtemp(join(tmpdir(), 'aftersend-webhooks-'));
+    const world = new World(folder, await openSqliteStore(folder, 'serve'));
+    world.accountId = (await anAccount(world.store)).id;
+    [world.messageId = 0] = await accepted(world.store, aSubmission(world.accountId));
+    return world;
+  }
+
+  get endpoints() {
+    const { clock, seal, post } = this;
+    const { webhooks } = this.store;
+    return createEndpoints({
+      webhooks,
+      guard: loopbackGuard,
+      resolve: systemResolve(),
+      post,
+      seal,
+      clock,
+      random: systemRandom,
+    });
+  }
+
+  async webhook(receiver: { url: string }, input: EndpointInput & { dialect: string }): Promise<Webhook> {
+    return (await this.endpoints.create(this.accountId, { ...input, url: receiver.url })).webhook;
+  }
+
+  async start(): Promise<void> {
+    const { log, webhooks } = this.store;
+    this.#service = await startWebhooks({
+      log,
+      webhooks: {
+        ...webhooks,
+        saveProgress: async (input) => {
+          const result = await webhooks.saveProgress(input);
+          this.saves += 1;
+          const watchers = this.#watchers;
+          this.#watchers = [];
+          for (const watcher of watchers) watcher();
+          return result;
+        },
+      },
+      post: this.post,
+      openSecret: openSecret(this.seal),
+      clock: this.clock,
+      random: { unit: () => 0, bytes: (count) => systemRandom.bytes(count) },
+      logger: silent,
+    });
+  }
+
+  async stop(): Promise<void> {
+    await this.#service?.[Symbol.asyncDispose]();
+    this.#service = undefined;
+  }
+
+  /** Resolves when the stored endpoint is as asked, looking after each save. */
+  async until(webhookId: number, holds: (webhook: Webhook) => boolean): Promise<Webhook> {
+    for (;;) {
+      const webhook = await this.store.webhooks.load(webhookId);
+      assert.ok(webhook);
+      if (holds(webhook)) return webhook;
+      await new Promise<void>((resolve) => this.#watchers.push(resolve));
+    }
+  }
+
+  /** Appends so many `opened` events. @returns their ids */
+  async opened(count: number, messageId = this.messageId): Promise<number[]> {
+    const results = await Promise.all(
+      Array.from({ length: count }, (_, index) =>
+        this.store.log.report({
+          messageId,
+          atMs: this.clock.now() + index * 1000,
+          type: 'opened',
+          userAgent: 'test',
+          address: '192.0.2.1',
+        }),
+      ),
+    );
+    return results.map((result) => (result.kind === 'appended' ? result.eventId : 0));
+  }
+
+  async clicked(url: string): Promise<void> {
+    const { messageId } = this;
+    await this.store.log.report({
+      messageId,
+      atMs: this.clock.now(),
+      type: 'clicked',
+      url,
+      userAgent: '',
+      address: '',
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+    await this.agent.destroy();
+    await this.store[Symbol.asyncDispose]();
+    await rm(this.#folder, { recursive: true });
+  }
+}
