@@ -3,8 +3,8 @@
  * by the endpoint's limits. Each event is read and written once. The same range under the same settings always gives the
  * same bytes, which is why no body is stored.
  */
-import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
 import type { LoggedEvent } from '../events/types.ts';
+import { turnOfTheLoop } from '../platform/turn.ts';
 import type { EventLog } from '../store/contract/log.ts';
 import type { InFlightBatch, Webhook } from '../store/contract/webhooks.ts';
 import type { Dialect } from './dialects/contract/dialect.ts';
