@@ -94,6 +94,7 @@ export class Connections implements Disposable {
       // RFC 7435: a handshake that fails must not stop mail that would also have gone in the clear.
       const inTheClear = error instanceof AttemptError && error.stage === 'tls' && tls === 'opportunistic';
       if (!inTheClear || implicitTls) throw error;
+      trace.note(error.answer.text);
       return await this.#handshake({ ...target, tls: 'none' }, trace, limitMs);
     }
   }

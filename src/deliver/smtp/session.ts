@@ -177,7 +177,9 @@ export class SmtpSession implements Expiring {
     if (this.#extensions.has('STARTTLS')) {
       this.#demand('tls', await this.#ask('tls', 'STARTTLS'), '2');
       // RFC 3207 section 6: what came in the clear behind the answer may be somebody else's.
-      if (this.#reader.pending) throw this.#unanswered('tls', 'more than an answer came to STARTTLS');
+      if (this.#ended !== undefined || this.#reader.pending) {
+        throw this.#unanswered('tls', 'more than an answer came to STARTTLS');
+      }
       await this.#secure();
       await this.#hello();
     } else if (this.target.tls === 'verified') {

@@ -1,0 +1,110 @@
+/**
+ * The servers that take a domain's mail (RFC 5321 section 5.1): MX by preference, the domain itself where it has none,
+ * nobody where it says so (RFC 7505). Every address passes the guard here, and connections go to these addresses.
+ */
+import { isIP } from 'node:net';
+import { domainToASCII } from 'node:url';
+import type { Random } from '../../platform/clock.ts';
+import { AttemptError } from '../attempt-error.ts';
+import type { MailHosts } from '../route.ts';
+import { NameServerError } from './exchange.ts';
+import type { Resolver } from './resolver.ts';
+
+/** MX hosts that an attempt goes through. */
+const maxHosts = 6;
+
+export function createMailHosts({
+  resolver,
+  mayConnect,
+  random,
+}: {
+  resolver: Resolver;
+  /** The guard: false for an address that delivery must not reach. */
+  mayConnect: (address: string) => boolean;
+  random: Random;
+}): MailHosts {
+  return async (recipientDomain) => {
+    const literal = literalAddress(recipientDomain);
+    if (literal !== undefined)
+      return permitted(recipientDomain, [{ name: recipientDomain, addresses: [literal] }]);
+    const domain = domainToASCII(recipientDomain);
+    if (domain === '') throw AttemptError.impossible('dns', '5.4.4', `${recipientDomain} is no domain name`);
+    const names = await mailNames(domain);
+    const hosts = await Promise.allSettled(
+      names.map(async (name) => ({ name, addresses: await addressesOf(name) })),
+    );
+    const known = hosts.flatMap((host) => (host.status === 'fulfilled' ? [host.value] : []));
+    const withAddress = known.filter(({ addresses }) => addresses.length > 0);
+    if (withAddress.length > 0) return permitted(domain, withAddress);
+    for (const host of hosts) if (host.status === 'rejected') throw asAttemptError(domain, host.reason);
+    throw AttemptError.impossible('dns', '5.4.4', `no mail server of ${domain} has an address`);
+  };
+
+  /** Best first; hosts of the same preference in an order of chance, which spreads the mail over them. */
+  async function mailNames(domain: string): Promise<readonly string[]> {
+    const found = await resolver.lookup(domain, 'MX').catch((error: unknown) => {
+      throw asAttemptError(domain, error);
+    });
+    switch (found.kind) {
+      case 'no-such-name':
+        throw AttemptError.impossible('dns', '5.4.4', `there is no domain ${domain}`);
+      case 'empty':
+        return [domain];
+      case 'found': {
+        const records = found.records.map(({ preference = 0, exchange }) => ({
+          preference,
+          name: exchange.toLowerCase().replace(/\.$/, ''),
+          lot: random.unit(),
+        }));
+        if (records.every(({ name }) => name === '')) {
+          throw AttemptError.impossible('dns', '5.4.4', `${domain} takes no mail (null MX, RFC 7505)`);
+        }
+        const sorted = records
+          .filter(({ name }) => name !== '')
+          .sort((a, b) => a.preference - b.preference || a.lot - b.lot);
+        return [...new Set(sorted.map(({ name }) => name))].slice(0, maxHosts);
+      }
+    }
+  }
+
+  /** Of both families in turn, so that a family that cannot be reached from here costs one try each. */
+  async function addressesOf(name: string): Promise<readonly string[]> {
+    // Some write an address where a name belongs. It is not worth losing mail for.
+    if (isIP(name) !== 0) return [name];
+    const families = await Promise.allSettled([resolver.lookup(name, 'A'), resolver.lookup(name, 'AAAA')]);
+    const [v4 = [], v6 = []] = families.map((family) =>
+      family.status === 'fulfilled' && family.value.kind === 'found' ? family.value.records : [],
+    );
+    const addresses = v4.length >= v6.length ? interleaved(v4, v6) : interleaved(v6, v4);
+    const failed = families.find((family) => family.status === 'rejected');
+    if (addresses.length === 0 && failed !== undefined) throw failed.reason;
+    return addresses;
+  }
+
+  function permitted(domain: string, hosts: Awaited<ReturnType<MailHosts>>): Awaited<ReturnType<MailHosts>> {
+    const reachable = hosts
+      .map(({ name, addresses }) => ({ name, addresses: addresses.filter(mayConnect) }))
+      .filter(({ addresses }) => addresses.length > 0);
+    if (reachable.length > 0) return reachable;
+    throw AttemptError.impossible('connect', '5.4.1', `the mail servers of ${domain} have no public address`);
+  }
+}
+
+function interleaved(longer: readonly string[], shorter: readonly string[]): string[] {
+  return longer.flatMap((address, index) => [address, ...shorter.slice(index, index + 1)]);
+}
+
+/** `[192.0.2.1]`, `[IPv6:2001:db8::1]` (RFC 5321 section 4.1.3). */
+function literalAddress(domain: string): string | undefined {
+  const address = /^\[(?:ipv6:)?([^\]]+)\]$/i.exec(domain)?.[1];
+  return address !== undefined && isIP(address) !== 0 ? address : undefined;
+}
+
+function asAttemptError(domain: string, error: unknown): unknown {
+  if (!(error instanceof NameServerError)) return error;
+  return AttemptError.unanswered(
+    'dns',
+    `the name servers of ${domain} cannot be asked: ${error.message}`,
+    error,
+  );
+}
