@@ -1,0 +1,331 @@
+/**
+ * The only place where objects are built and wired. It knows every room and holds no policy of its own: who gets what,
+ * in which order things start, and that they stop in the reverse one.
+ */
+import { type AddressInfo, createServer } from 'node:net';
+import { type Logger, pino } from 'pino';
+import { Counter, Registry } from 'prom-client';
+import { createAccept } from './accept/accept.ts';
+import { type Credentials, credentials } from './accept/credentials.ts';
+import type { Accept } from './accept/draft.ts';
+import { startSubmission } from './accept/smtp/submission.ts';
+import { msndrWebhookRoutes } from './api/msndr/webhook.ts';
+import { webhookRoutes } from './api/native/webhooks.ts';
+import { buildApi } from './api/server.ts';
+import type { ListenAddress } from './config/readers.ts';
+import { readOrMakeSecrets } from './config/secret-file.ts';
+import { type Config, ConfigError } from './config/settings.ts';
+import { classify } from './deliver/classify.ts';
+import { defaultLimits, startDelivery } from './deliver/deliver.ts';
+import { createMailHosts } from './deliver/dns/mail-hosts.ts';
+import { createResolver } from './deliver/dns/resolver.ts';
+import { createPrepare } from './deliver/prepare.ts';
+import { createRouter } from './deliver/route.ts';
+import { startInbound } from './inbound/inbound.ts';
+import { rewriteForRecipient } from './mail/rewrite.ts';
+import { startForgetting } from './maintenance/forget.ts';
+import { type Certificate, readCertificate, readOrMakeCertificate } from './platform/certificate.ts';
+import { type Clock, type Random, systemClock, systemRandom } from './platform/clock.ts';
+import { addressGuard } from './platform/guard.ts';
+import { guardedAgent } from './platform/guard-agent.ts';
+import { systemResolve } from './platform/guard-resolve.ts';
+import { inNetworks } from './platform/networks.ts';
+import { startSimulator } from './simulator/simulator.ts';
+import type { Store } from './store/contract/store.ts';
+import { openSqliteStore } from './store/sqlite/open.ts';
+import { deriveKeys, type SecretKeys } from './tokens/keys.ts';
+import { type TrackingLinks, trackingLinks } from './tokens/links.ts';
+import { signedTokens } from './tokens/signed.ts';
+import { Recorder } from './track/recorder.ts';
+import { trackRoutes } from './track/routes.ts';
+import { createEndpoints, openSecret } from './webhooks/endpoints.ts';
+import { createPost } from './webhooks/post.ts';
+import { createSeal } from './webhooks/seal.ts';
+import { startWebhooks } from './webhooks/service.ts';
+
+/** What a test may put in place of the real thing. */
+export interface Surroundings {
+  readonly clock?: Clock;
+  readonly random?: Random;
+  readonly logger?: Logger;
+}
+
+export interface Service extends AsyncDisposable {
+  readonly store: Store;
+  /** Without a trailing slash. */
+  readonly publicUrl: string;
+  readonly submission: ListenAddress;
+  readonly inbound: ListenAddress;
+}
+
+/** What every room gets from. */
+interface Ground {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly registry: Registry;
+  readonly store: Store;
+  readonly keys: SecretKeys;
+  readonly certificate: Certificate;
+  /** Where HTTP listens, and the URL under which others reach it. */
+  readonly http: ListenAddress;
+  readonly publicUrl: string;
+  readonly links: TrackingLinks;
+  /** What starts is pushed here; it stops in the reverse order. */
+  readonly running: AsyncDisposableStack;
+}
+
+/**
+ * Starts everything; resolves when all of it takes work.
+ * @throws ConfigError, FolderLockedError, and what the operating system says of an address that cannot be listened on;
+ *   what had started is stopped again
+ */
+export async function startService(config: Config, surroundings: Surroundings = {}): Promise<Service> {
+  await using running = new AsyncDisposableStack();
+  const ground = await prepareGround(config, surroundings, running);
+  const { store, publicUrl } = ground;
+
+  // Declared before it exists, for accepting wakes delivery, and delivery starts after what it delivers to.
+  let wakeDelivery = (): void => {};
+  const accept = createAccept({
+    intake: store.intake,
+    clock: ground.clock,
+    random: ground.random,
+    hostname: config.hostname,
+    limits: config.limits,
+    onAccepted: () => wakeDelivery(),
+  });
+
+  // One for both doors: who guesses at one is slowed at the other.
+  const doorkeeper = credentials(store.accounts, ground.clock);
+  const state = { ready: false };
+  await startHttp(ground, { accept, doorkeeper, ready: () => state.ready });
+  const inbound = await startBack(ground);
+  const simulator = await startSimulated(ground, inbound);
+  const delivery = running.use(await startOut(ground, simulator));
+  wakeDelivery = () => delivery.wake();
+  const submission = await startIn(ground, { accept, doorkeeper });
+  running.use(
+    startForgetting({
+      retention: store.retention,
+      clock: ground.clock,
+      keep: config.keep,
+      logger: ground.logger,
+    }),
+  );
+  state.ready = true;
+  running.defer(() => {
+    state.ready = false;
+  });
+
+  const stop = running.move();
+  return {
+    store,
+    publicUrl,
+    submission,
+    inbound,
+    [Symbol.asyncDispose]: () => stop.disposeAsync(),
+  };
+}
+
+async function prepareGround(
+  config: Config,
+  surroundings: Surroundings,
+  running: AsyncDisposableStack,
+): Promise<Ground> {
+  const { clock = systemClock, random = systemRandom } = surroundings;
+  const logger = surroundings.logger ?? pino({ level: config.logLevel });
+  const store = running.use(await openSqliteStore(config.dataFolder, 'serve'));
+  const keys = deriveKeys(config.secrets.length > 0 ? config.secrets : readOrMakeSecrets(config.dataFolder));
+  if (!(await store.identity.bindSecret(keys.fingerprint))) {
+    throw new ConfigError(
+      'AFTERSEND_SECRET_KEY: the data was written with another secret. A rotation keeps the old one in front of the new one.',
+    );
+  }
+  const freed = await store.queue.freeLeases(clock.now());
+  if (freed > 0) logger.info({ messages: freed }, 'taking up the messages that were under way');
+
+  const http = await withPort(config.http);
+  const publicUrl = config.publicUrl ?? `http://${hostInUrl(http.host)}:${http.port}`;
+  const links = trackingLinks(signedTokens(keys), publicUrl, config.hostname);
+  const certificate = config.tls
+    ? readCertificate(config.tls)
+    : readOrMakeCertificate(config.dataFolder, config.hostname, { clock, random });
+  const registry = new Registry();
+  return {
+    config,
+    clock,
+    random,
+    logger,
+    registry,
+    store,
+    keys,
+    certificate,
+    http,
+    publicUrl,
+    links,
+    running,
+  };
+}
+
+/** What every door needs. */
+interface Entrance {
+  readonly accept: Accept;
+  readonly doorkeeper: Credentials;
+}
+
+/** Webhooks, the API and the tracking routes: all that speaks HTTP. */
+async function startHttp(
+  ground: Ground,
+  { accept, doorkeeper, ready }: Entrance & { readonly ready: () => boolean },
+): Promise<void> {
+  const { config, clock, random, logger, registry, store, keys, http, publicUrl, running } = ground;
+  const guard = addressGuard(config.webhookAllow);
+  const resolve = systemResolve(config.dnsServer);
+  const agent = guardedAgent(guard, resolve);
+  running.defer(() => agent.destroy());
+  const post = createPost(agent, clock);
+  const seal = createSeal(keys, random);
+  const { webhooks, log, suppressions } = store;
+  const endpoints = createEndpoints({ webhooks, guard, resolve, post, seal, clock, random });
+  running.use(
+    await startWebhooks({ log, webhooks, post, openSecret: openSecret(seal), clock, random, logger }),
+  );
+
+  const recorder = running.use(new Recorder({ log, clock, logger }));
+  const tokens = signedTokens(keys);
+  const api = await buildApi({
+    accept,
+    store,
+    credentials: doorkeeper,
+    clock,
+    random,
+    logger,
+    registry,
+    publicUrl,
+    limits: config.limits,
+    metricsToken: config.metricsToken,
+    isProxy: inNetworks(config.proxies),
+    ready,
+    routes: {
+      open: [(app) => trackRoutes(app, { tokens, recorder, log, suppressions, clock })],
+      native: [(app) => webhookRoutes(app, { endpoints, webhooks, log })],
+      msndr: [(app) => msndrWebhookRoutes(app, { endpoints, webhooks })],
+    },
+  });
+  running.defer(() => api.close());
+  await api.listen({ host: http.host, port: http.port });
+}
+
+/** The door for bounce, complaint and unsubscribe mail. */
+async function startBack(ground: Ground): Promise<ListenAddress> {
+  const { config, clock, logger, registry, store, certificate, links, running } = ground;
+  const received = new Counter({
+    name: 'aftersend_inbound_total',
+    help: 'Mail to our own addresses, by what became of it',
+    labelNames: ['outcome'],
+    registers: [registry],
+  });
+  const { host, port } = running.use(
+    await startInbound({
+      listen: config.inbound,
+      hostname: config.hostname,
+      certificate,
+      readAddress: (address) => links.readAddress(address),
+      classify,
+      log: store.log,
+      messages: store.messages,
+      count: (outcome) => received.inc({ outcome }),
+      clock,
+      logger,
+    }),
+  );
+  return { host, port };
+}
+
+/** How much a message may grow on its way out, by tracked links and headers. */
+const preparedExtraBytes = 2 ** 20;
+
+/** The built-in receiver at simulator.test, on a port of its own. */
+async function startSimulated(ground: Ground, inbound: ListenAddress): Promise<ListenAddress> {
+  const { config, clock, random, logger, http, links, running } = ground;
+  const { host, port } = running.use(
+    await startSimulator({
+      messageBytes: config.limits.messageBytes + preparedExtraBytes,
+      isOurs: (url) => links.isOurs(url),
+      http: () => reachable(http),
+      inbound: () => reachable(inbound),
+      clock,
+      random,
+      logger,
+    }),
+  );
+  return { host, port };
+}
+
+/** From the queue to the recipients' servers. */
+function startOut(ground: Ground, simulator: ListenAddress) {
+  const { config, clock, random, logger, store, links, publicUrl } = ground;
+  const mailHosts = createMailHosts({
+    resolver: createResolver({ server: config.dnsServer, clock, random }),
+    mayConnect: addressGuard(config.deliveryAllow),
+    random,
+  });
+  return startDelivery({
+    queue: store.queue,
+    router: createRouter({ route: config.route, simulator, mailHosts, clock }),
+    prepare: createPrepare({ rewriteForRecipient, links, publicUrl }),
+    clock,
+    random,
+    logger,
+    settings: { retry: config.retry, ourName: config.hostname, limits: defaultLimits },
+  });
+}
+
+/** The door for programs that submit by SMTP: the last to open, when all that follows is there. */
+async function startIn(ground: Ground, { accept, doorkeeper }: Entrance): Promise<ListenAddress> {
+  const { config, clock, logger, store, certificate, running } = ground;
+  const { host, port } = running.use(
+    await startSubmission({
+      listen: config.submission,
+      hostname: config.hostname,
+      limits: config.limits,
+      certificate,
+      trusted: config.trusted,
+      accounts: store.accounts,
+      credentials: doorkeeper,
+      accept,
+      clock,
+      logger,
+    }),
+  );
+  return { host, port };
+}
+
+/**
+ * The address with a port that is free now, where any would do: links and the API document name the port before the
+ * application that serves them can listen.
+ */
+async function withPort({ host, port }: ListenAddress): Promise<ListenAddress> {
+  if (port !== 0) return { host, port };
+  const probe = createServer();
+  await new Promise<void>((resolve, reject) => {
+    probe.once('error', reject);
+    probe.listen(0, host, resolve);
+  });
+  const free = (probe.address() as AddressInfo).port;
+  await new Promise((resolve) => probe.close(resolve));
+  return { host, port: free };
+}
+
+/** Where this machine itself reaches a listener that may listen on every address. */
+function reachable({ host, port }: ListenAddress): ListenAddress {
+  if (host === '0.0.0.0') return { host: '127.0.0.1', port };
+  return { host: host === '::' ? '::1' : host, port };
+}
+
+const hostInUrl = (host: string): string => {
+  const { host: named } = reachable({ host, port: 0 });
+  return named.includes(':') ? `[${named}]` : named;
+};
