@@ -5,11 +5,10 @@
  */
 import { createSecureContext } from 'node:tls';
 import type { Logger } from 'pino';
-import type { ListenAddress } from '../config/readers.ts';
 import type { AttemptStage, ServerAnswer } from '../events/types.ts';
 import type { Certificate } from '../platform/certificate.ts';
 import type { Clock } from '../platform/clock.ts';
-import { type SmtpListener, startSmtpListener } from '../platform/smtp/listener.ts';
+import { type SmtpListener, type SmtpListenerSetting, startSmtpListener } from '../platform/smtp/listener.ts';
 import { type Reply, reply } from '../platform/smtp/replies.ts';
 import type { ReceivedMail, SmtpConversation } from '../platform/smtp/service.ts';
 import type { EventLog, Report } from '../store/contract/log.ts';
@@ -34,7 +33,7 @@ const answers = {
 export type InboundOutcome = 'bounced' | 'complained' | 'unsubscribed' | 'ignored' | 'unknown';
 
 export interface InboundDependencies {
-  readonly listen: ListenAddress;
+  readonly listen: SmtpListenerSetting['listen'];
   readonly hostname: string;
   readonly certificate: Certificate;
   /** What mail to one of our own addresses is about; undefined for any other address. */

@@ -4,7 +4,6 @@
  */
 import { Parser } from 'htmlparser2';
 import PostalMime from 'postal-mime';
-import { trackingPaths } from '../tokens/links.ts';
 
 /** As much of the header as a report quotes. */
 const longestQuoteBytes = 16 * 1024;
@@ -22,31 +21,27 @@ interface Found {
 export async function readReceived(content: Buffer, isOurs: (url: string) => boolean): Promise<Found> {
   const mail = await PostalMime.parse(content);
   const header = (name: string) => mail.headers.find(({ key }) => key === name)?.value;
-  const { pixelUrl, firstLink } = trackedUrls(mail.html ?? '', isOurs);
+  const waysToLeave = anglesOf(header('list-unsubscribe')).filter(isOurs);
+  const { pixelUrl, firstLink } = trackedUrls(
+    mail.html ?? '',
+    (url) => isOurs(url) && !waysToLeave.includes(url),
+  );
   const oneClick = /^List-Unsubscribe=One-Click$/i.test(header('list-unsubscribe-post')?.trim() ?? '');
   return {
     pixelUrl,
     firstLink,
-    oneClickUrl: oneClick ? anglesOf(header('list-unsubscribe')).find(isOurs) : undefined,
+    oneClickUrl: oneClick ? waysToLeave[0] : undefined,
     feedbackAddress: header('cfbl-address')?.split(';')[0]?.trim(),
   };
 }
 
-function trackedUrls(html: string, isOurs: (url: string) => boolean) {
+function trackedUrls(html: string, isTracked: (url: string) => boolean) {
   let pixelUrl: string | undefined;
   let firstLink: string | undefined;
-  const isTracked = (url: string | undefined, path: string): url is string =>
-    url !== undefined && isOurs(url) && URL.parse(url)?.pathname.startsWith(path) === true;
   const parser = new Parser({
-    onopentag(name, { src, href }) {
-      if (name === 'img' && pixelUrl === undefined && isTracked(src, trackingPaths.open)) pixelUrl = src;
-      if (
-        (name === 'a' || name === 'area') &&
-        firstLink === undefined &&
-        isTracked(href, trackingPaths.click)
-      ) {
-        firstLink = href;
-      }
+    onopentag(name, { src = '', href = '' }) {
+      if (name === 'img' && isTracked(src)) pixelUrl ??= src;
+      if ((name === 'a' || name === 'area') && isTracked(href)) firstLink ??= href;
     },
   });
   parser.end(html);

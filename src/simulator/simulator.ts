@@ -6,7 +6,6 @@
 import type { Logger } from 'pino';
 import { createTransport } from 'nodemailer';
 import { Agent } from 'undici';
-import type { ListenAddress } from '../config/readers.ts';
 import type { Clock, Random } from '../platform/clock.ts';
 import { startSmtpListener } from '../platform/smtp/listener.ts';
 import { type Reply, reply } from '../platform/smtp/replies.ts';
@@ -31,14 +30,20 @@ const answers = {
   taken: (behaviour: Behaviour) => reply(250, '2.0.0', `Taken by the simulator (${behaviour})`),
 } as const;
 
+/** Where a part of this service listens. */
+interface Place {
+  readonly host: string;
+  readonly port: number;
+}
+
 export interface SimulatorDependencies {
   /** Largest message that delivery may bring: what was accepted and what was added to it. */
   readonly messageBytes: number;
   /** True for URLs of this service's tracking. */
   readonly isOurs: (url: string) => boolean;
   /** Where this service's HTTP and inbound SMTP really listen. */
-  readonly http: () => ListenAddress;
-  readonly inbound: () => ListenAddress;
+  readonly http: () => Place;
+  readonly inbound: () => Place;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -231,7 +236,7 @@ class Outside {
   }
 }
 
-function authority({ host, port }: ListenAddress): string {
+function authority({ host, port }: Place): string {
   const reached = reachable(host);
   return `${reached.includes(':') ? `[${reached}]` : reached}:${port}`;
 }

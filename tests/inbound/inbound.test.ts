@@ -1,3 +1,4 @@
+/** Inbound over real sockets into a real store: whose address it is decides, what the mail says refines. */
 import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

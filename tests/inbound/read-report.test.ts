@@ -1,3 +1,4 @@
+/** What reports are read as: samples of real systems (tests/data/bounces, with their licence), made ones, and junk. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';

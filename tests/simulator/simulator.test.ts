@@ -1,3 +1,4 @@
+/** The simulator from the outside: mail goes in by SMTP, what its recipients do comes back by HTTP and SMTP. */
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';

@@ -1,3 +1,4 @@
+/** The SMTP protocol over raw sockets: order, bounds, smuggling, stalls, TLS, stopping. */
 import assert from 'node:assert/strict';
 import { createSecureContext } from 'node:tls';
 import { test } from 'node:test';

@@ -1,3 +1,4 @@
+/** Bytes to lines and content, cut at every place. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';

@@ -1,3 +1,4 @@
+/** The SMTP door: who may hand mail in, what a draft is made of it, and what is answered. */
 import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -5,6 +5,7 @@
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import type { SecureContext } from 'node:tls';
 import type { Logger } from 'pino';
+import type { ListenAddress } from '../../config/readers.ts';
 import { clientNetwork, plainAddress } from '../client-address.ts';
 import type { Clock } from '../clock.ts';
 import { MemoryBudget, SmtpConnection } from './connection.ts';
@@ -24,7 +25,7 @@ interface ListenerBounds {
 }
 
 export interface SmtpListenerSetting {
-  readonly listen: { readonly host: string; readonly port: number };
+  readonly listen: ListenAddress;
   readonly service: SmtpService;
   readonly bounds: ListenerBounds;
   /** Undefined where STARTTLS is not offered. */

@@ -58,8 +58,7 @@ export const replies = {
 } as const satisfies Record<string, Reply>;
 
 /** Control characters would split a reply; what was built from a client's words may hold some. */
-// oxlint-disable-next-line no-control-regex
-const controls = /[\x00-\x1f\x7f]+/g;
+const controls = /\p{Cc}+/gu;
 
 export function renderReply({ code, enhancedCode, text }: Reply): string {
   const prefix = enhancedCode === '' ? '' : `${enhancedCode} `;
