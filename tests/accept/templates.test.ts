@@ -1,7 +1,7 @@
 /** Templates: what they can do, and that none of them can run away with the service. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { checkTemplate, renderTemplate, TemplateError } from '../../src/accept/templates/render.ts';
 
 const html = (source: string, params: Record<string, unknown> = {}, missing: 'error' | 'empty' = 'error') =>

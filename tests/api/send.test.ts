@@ -96,9 +96,8 @@ describe('sending by the native API', () => {
     assert.equal(first.subject, 'Order 42');
     assert.equal(first.html?.trim(), '<p>&lt;Ann&gt;</p>');
     const { id } = template.json;
-    const byId = await api.post('/api/messages', {
-      ...{ to, from: 'ann@example.com', subject: 'Re: {{ number }}', template: { id, params } },
-    });
+    const own = { from: 'ann@example.com', subject: 'Re: {{ number }}' };
+    const byId = await api.post('/api/messages', { ...own, to, template: { id, params } });
     const second = await storedMail(api, byId.json.id);
     assert.equal(second.from?.address, 'ann@example.com');
     assert.equal(second.subject, 'Re: 42');

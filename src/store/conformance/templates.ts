@@ -1,3 +1,4 @@
+/** Templates: kept as written, told by name and time, seen by their own account alone. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { TemplateContent } from '../contract/templates.ts';

@@ -1,0 +1,262 @@
+/** What holds for every request: who is calling, envelopes, bounds, headers, health, metrics, the API document. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { describe, test } from 'node:test';
+import type { App } from '../../src/api/app.ts';
+import { StoreBusyError } from '../../src/store/contract/store.ts';
+import { type ApiUnderTest, startApi } from './api-under-test.ts';
+
+describe('authentication', () => {
+  test('a token opens its own account only, until it is revoked', async () => {
+    await using api = await startApi();
+    await api.post('/api/messages', { from: 'a@b.org', to: ['c@d.org'], subject: 's', text: 't' });
+    await api.post('/api/templates', { name: 't', subject: 's', text: 'x' });
+    const other = await api.otherToken();
+    for (const path of [
+      '/api/messages/1',
+      '/api/messages/1/source',
+      '/api/templates/1',
+      '/v1/email/messages/1',
+    ]) {
+      assert.equal((await api.get(path)).status, 200);
+      assert.equal((await api.call('GET', path, { token: other })).status, 404, path);
+    }
+    const made = (await api.post('/api/tokens', { name: 'backend' })).json;
+    const account = await api.call('GET', '/api/account', { token: made.token });
+    assert.equal(account.json.name, 'acme');
+    assert.equal((await api.call('DELETE', `/api/tokens/${made.id}`, { token: other })).status, 404);
+    assert.equal((await api.call('DELETE', `/api/tokens/${made.id}`)).status, 204);
+    const revoked = await api.call('GET', '/api/account', { token: made.token });
+    assert.equal(revoked.status, 401);
+    assert.equal(revoked.json.error.code, 'token-unknown');
+    assert.match(String(revoked.headers['www-authenticate']), /^Bearer /);
+    const tokens = (await api.get('/api/tokens')).json.tokens;
+    assert.deepEqual(
+      tokens.map(({ name, revoked_at }: { name: string; revoked_at: string | null }) => [name, revoked_at]),
+      [
+        ['first', null],
+        ['backend', '2026-11-21T12:00:00.000Z'],
+      ],
+    );
+    assert.doesNotMatch(JSON.stringify(tokens), new RegExp(made.token));
+  });
+
+  test('without a token nothing is read; guessing is slowed, and who knows a token is not', async () => {
+    await using api = await startApi();
+    const none = await api.call('POST', '/api/messages', { token: undefined, body: '{' });
+    assert.deepEqual([none.status, none.json.error.code], [401, 'token-missing']);
+    assert.equal((await api.call('GET', '/api/account')).status, 200);
+    let answer = none;
+    for (let tries = 0; answer.status === 401 && tries < 100; tries++) {
+      answer = await api.call('GET', '/api/account', { token: `guess${tries}` });
+    }
+    assert.equal(answer.status, 429);
+    assert.equal(answer.json.error.code, 'slow-down');
+    assert.ok(Number(answer.headers['retry-after']) > 0);
+    assert.equal((await api.call('GET', '/api/account')).status, 200);
+  });
+});
+
+describe('a refusal', () => {
+  test('of an unknown path or method is in the envelope of its family', async () => {
+    await using api = await startApi();
+    const unknown = await api.call('GET', '/api/nothing');
+    assert.deepEqual([unknown.status, unknown.json.error.code], [404, 'not-found']);
+    const method = await api.call('PUT', '/api/messages/5');
+    assert.deepEqual([method.status, method.json.error.code], [405, 'method-not-allowed']);
+    assert.equal(method.headers['allow'], 'GET, HEAD');
+    const badUrl = await api.call('GET', '/api/messages/%');
+    assert.deepEqual([badUrl.status, badUrl.json.error.code], [400, 'request-malformed']);
+    const badId = await api.call('GET', '/api/messages/abc');
+    assert.deepEqual([badId.status, badId.json.error.field], [422, 'id']);
+  });
+
+  test('a store with too much to write is "later", a fault of ours says nothing of its cause', async () => {
+    const body = { from: 'a@b.org', to: ['c@d.org'], subject: 's', text: 't' };
+    {
+      await using api = await startApi({ accept: () => Promise.reject(new StoreBusyError('full')) });
+      const busy = await api.call('POST', '/api/messages', { body });
+      assert.deepEqual([busy.status, busy.json.error.code], [503, 'busy']);
+      assert.ok(Number(busy.headers['retry-after']) > 0);
+      assert.deepEqual(api.log, []);
+    }
+    await using api = await startApi({ accept: () => Promise.reject(new Error('the disk is on fire')) });
+    const failed = await api.call('POST', '/api/messages', { body });
+    assert.deepEqual([failed.status, failed.json.error.code], [500, 'internal']);
+    assert.doesNotMatch(failed.text, /fire/);
+    assert.equal(api.log.length, 1);
+    assert.match(api.log[0] ?? '', /the disk is on fire/);
+    assert.doesNotMatch(api.log[0] ?? '', new RegExp(api.token));
+  });
+});
+
+describe('a connection', () => {
+  const exchange = async (api: ApiUnderTest, bytes: string): Promise<string> => {
+    const socket = connect(api.port, '127.0.0.1');
+    await once(socket, 'connect');
+    socket.write(bytes);
+    return text(socket);
+  };
+
+  test('of a client that stalls is answered and closed', async () => {
+    await using api = await startApi({ timeouts: { headersMs: 50, requestMs: 100, checkMs: 20 } });
+    const head = `POST /api/messages HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${api.token}\r\n`;
+    const inHeaders = await exchange(api, head);
+    assert.match(inHeaders, /^HTTP\/1\.1 408 /);
+    assert.match(inHeaders, /"code":"request-timeout"/);
+    const inBody = await exchange(
+      api,
+      `${head}Content-Type: application/json\r\nContent-Length: 9\r\n\r\n{"a"`,
+    );
+    assert.match(inBody, /^HTTP\/1\.1 408 /);
+    assert.equal((await api.get('/healthz')).status, 200);
+  });
+
+  test('that speaks no HTTP is answered and closed', async () => {
+    await using api = await startApi();
+    assert.match(await exchange(api, 'EHLO example.org\r\n\r\n'), /^HTTP\/1\.1 400 [^]*"request-malformed"/);
+    const endless = `GET / HTTP/1.1\r\nHost: x\r\nX-A: ${'a'.repeat(70_000)}\r\n\r\n`;
+    assert.match(await exchange(api, endless), /^HTTP\/1\.1 431 [^]*"headers-too-large"/);
+  });
+
+  test('through a trusted proxy shows the client; through another it does not', async () => {
+    const seen: string[] = [];
+    const open = [
+      (app: App) => {
+        app.get('/seen', async ({ ip }) => ({ seen: seen.push(ip) }));
+      },
+    ];
+    const headers = { 'x-forwarded-for': '198.51.100.7' };
+    for (const isProxy of [() => false, (address: string) => address === '127.0.0.1']) {
+      await using api = await startApi({ isProxy, routes: { open, native: [], msndr: [] } });
+      await api.call('GET', '/seen', { headers });
+    }
+    assert.deepEqual(seen, ['127.0.0.1', '198.51.100.7']);
+  });
+});
+
+describe('operations', () => {
+  test('health and readiness', async () => {
+    let ready = false;
+    await using api = await startApi({ ready: () => ready });
+    assert.equal((await api.call('GET', '/healthz', { token: undefined })).status, 200);
+    assert.equal((await api.call('GET', '/readyz', { token: undefined })).status, 503);
+    ready = true;
+    assert.equal((await api.call('GET', '/readyz', { token: undefined })).status, 200);
+  });
+
+  test('metrics are for loopback and who has the token, not for what a proxy passes on', async () => {
+    await using api = await startApi();
+    await api.post('/api/messages', { from: 'a@b.org', to: ['c@d.org'], subject: 's', text: 't' });
+    const metrics = await api.call('GET', '/metrics', { token: undefined });
+    assert.match(metrics.text, /^aftersend_queue_messages 1$/m);
+    assert.match(metrics.text, /route="\/api\/messages",status="201"/);
+    const headers = { 'x-forwarded-for': '127.0.0.1' };
+    assert.equal((await api.call('GET', '/metrics', { token: undefined, headers })).status, 404);
+    assert.equal((await api.call('GET', '/metrics', { token: api.token, headers })).status, 404);
+    assert.equal((await api.call('GET', '/metrics', { token: 'metrics-token', headers })).status, 200);
+  });
+
+  test('the front page is plain and locked down', async () => {
+    await using api = await startApi();
+    const page = await api.call('GET', '/', { token: undefined });
+    assert.equal(page.status, 200);
+    assert.match(page.text, /<h1>Aftersend<\/h1>/);
+    assert.match(String(page.headers['content-security-policy']), /^default-src 'none'; style-src 'sha256-/);
+    assert.equal(page.headers['x-content-type-options'], 'nosniff');
+  });
+});
+
+describe('the API document', () => {
+  interface Operation {
+    readonly operationId?: string;
+    readonly summary?: string;
+    readonly tags?: readonly string[];
+    readonly parameters?: readonly { readonly in: string; readonly name: string }[];
+    readonly responses: Readonly<Record<string, unknown>>;
+  }
+
+  test('tells of every route, whoever added it, with its parameters and refusals', async () => {
+    const native = [
+      (app: App) => {
+        app.get('/api/added', { schema: { tags: ['x'], summary: 'Added' } }, async () => ({}));
+      },
+    ];
+    await using api = await startApi({ routes: { open: [], native, msndr: [] } });
+    const document = (await api.get('/api/openapi.json')).json;
+    assert.equal(document.openapi, '3.1.0');
+    assert.deepEqual(document.security, [{ token: [] }]);
+    assert.equal(document.components.securitySchemes.token.scheme, 'bearer');
+    const paths = Object.entries(document.paths as Record<string, Record<string, Operation>>);
+    const operations = paths.flatMap(([path, methods]) =>
+      Object.entries(methods).map(([method, operation]) => ({ path, method, operation })),
+    );
+    assert.deepEqual(
+      operations.map(({ path, method }) => `${method} ${path}`).sort(),
+      [
+        'delete /api/suppressions/{recipient}',
+        'delete /api/templates/{id}',
+        'delete /api/tokens/{id}',
+        'get /api/account',
+        'get /api/added',
+        'get /api/events',
+        'get /api/messages',
+        'get /api/messages/{id}',
+        'get /api/messages/{id}/source',
+        'get /api/suppressions',
+        'get /api/templates',
+        'get /api/templates/{id}',
+        'get /api/tokens',
+        'get /v1/email/messages',
+        'get /v1/email/messages/{id}',
+        'patch /api/templates/{id}',
+        'post /api/messages',
+        'post /api/suppressions',
+        'post /api/templates',
+        'post /api/templates/{id}/preview',
+        'post /api/tokens',
+        'post /v1/email/messages',
+        'post /v1/email/templates/{id}/messages',
+      ].sort(),
+    );
+    for (const { path, method, operation } of operations) {
+      const { summary, tags, parameters = [], responses } = operation;
+      assert.ok(summary && tags?.length, `${method} ${path} says what it is`);
+      assert.ok(responses['4XX'] && responses['5XX'], `${method} ${path} says how it refuses`);
+      const declared = parameters.filter((parameter) => parameter.in === 'path').map(({ name }) => name);
+      const inPath = [...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1]);
+      assert.deepEqual(declared, inPath, `${method} ${path} declares its parameters`);
+    }
+    const ids = operations.flatMap(({ operation }) => operation.operationId ?? []);
+    assert.equal(new Set(ids).size, ids.length);
+  });
+
+  test('its examples are taken by the routes they stand at', async () => {
+    await using api = await startApi();
+    await api.post('/api/templates', { name: 't', from_email: 'a@b.org', subject: 's', text: 'x' });
+    const { paths } = (await api.get('/api/openapi.json')).json;
+    const posts = Object.entries<Record<string, Operation & { requestBody: RequestBody }>>(paths);
+    for (const [path, { post }] of posts) {
+      if (post === undefined) continue;
+      const example = exampleOf(post.requestBody.content['application/json']);
+      assert.ok(example, `${path} has an example`);
+      const answer = await api.call('POST', path.replace('{id}', '1'), { body: example });
+      assert.ok(answer.status < 300, `${path}: ${answer.text}`);
+    }
+  });
+
+  interface RequestBody {
+    readonly content: { readonly 'application/json': Media };
+  }
+  interface Media {
+    readonly example?: object;
+    readonly examples?: Readonly<Record<string, { readonly value: object }>>;
+    readonly schema: { readonly examples?: readonly object[] };
+  }
+
+  function exampleOf({ example, examples, schema }: Media): object | undefined {
+    return example ?? Object.values(examples ?? {})[0]?.value ?? schema.examples?.[0];
+  }
+});
