@@ -3,7 +3,7 @@
  * data folder. Nobody can verify a self-signed one; it keeps passwords from listeners, not from impostors.
  */
 import { createPrivateKey, generateKeyPairSync, sign, X509Certificate } from 'node:crypto';
-import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock, Random } from './clock.ts';
 import * as der from './der.ts';
@@ -40,6 +40,7 @@ export function readOrMakeCertificate(
   const kept = readKept(file, clock.now());
   if (kept !== undefined) return kept;
   const made = selfSigned(hostname, clock.now(), random);
+  mkdirSync(dataFolder, { recursive: true, mode: 0o700 });
   // Written whole, then moved into place: a start that is killed in between leaves no half a file behind.
   const draft = `${file}.${random.bytes(6).toString('hex')}`;
   try {
