@@ -30,7 +30,7 @@ const answers = {
   taken: (behaviour: Behaviour) => reply(250, '2.0.0', `Taken by the simulator (${behaviour})`),
 } as const;
 
-/** Where a part of this service listens. */
+/** An address that can be connected to. */
 interface Place {
   readonly host: string;
   readonly port: number;
@@ -41,7 +41,7 @@ export interface SimulatorDependencies {
   readonly messageBytes: number;
   /** True for URLs of this service's tracking. */
   readonly isOurs: (url: string) => boolean;
-  /** Where this service's HTTP and inbound SMTP really listen. */
+  /** Where this service's HTTP and inbound SMTP are reached. */
   readonly http: () => Place;
   readonly inbound: () => Place;
   readonly clock: Clock;
@@ -225,7 +225,7 @@ class Outside {
   async #send(sender: string, recipient: string, raw: Buffer): Promise<void> {
     const { host, port } = this.#dependencies.inbound();
     const transport = createTransport({
-      host: reachable(host),
+      host,
       port,
       name: 'mx.simulator.test',
       ignoreTLS: true,
@@ -237,11 +237,5 @@ class Outside {
 }
 
 function authority({ host, port }: Place): string {
-  const reached = reachable(host);
-  return `${reached.includes(':') ? `[${reached}]` : reached}:${port}`;
-}
-
-/** A service that listens on every address is reached on loopback. */
-function reachable(host: string): string {
-  return host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }

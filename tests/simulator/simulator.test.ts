@@ -80,7 +80,7 @@ before(async () => {
   simulator = await startSimulator({
     messageBytes: 2 ** 20,
     isOurs: (url) => links.isOurs(url),
-    http: () => ({ host: '0.0.0.0', port: (web.address() as AddressInfo).port }),
+    http: () => ({ host: '127.0.0.1', port: (web.address() as AddressInfo).port }),
     inbound: () => inbound,
     clock,
     random: systemRandom,
