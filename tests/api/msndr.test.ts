@@ -18,12 +18,23 @@ async function claimAndSettle(api: ApiUnderTest): Promise<void> {
     const answer = { code: '250', enhancedCode: '2.0.0', text: 'taken' };
     const host = { host: 'mx.example.org', address: '192.0.2.1' };
     await api.store.queue.settle({
-      ...{ messageId, lease, atMs: nowMs, outcome: 'delivered', answer },
+      messageId,
+      lease,
+      atMs: nowMs,
+      outcome: 'delivered',
+      answer,
       detail: { attempt: 1, ...host },
       attempt: {
-        ...{ number: attemptsMade + 1, startedAtMs: nowMs, durationMs: 3, outcome: 'delivered' },
+        number: attemptsMade + 1,
+        startedAtMs: nowMs,
+        durationMs: 3,
+        outcome: 'delivered',
         ...host,
-        ...{ sourceAddress: '192.0.2.9', tls: '', answer, category: '', dialogue: '> DATA' },
+        sourceAddress: '192.0.2.9',
+        tls: '',
+        answer,
+        category: '',
+        dialogue: '> DATA',
       },
     });
   }

@@ -49,7 +49,9 @@ export const isoTimeOrNull = (atMs: number | undefined): string | null =>
 export function timeOf(text: string, field: string): number {
   const form = /^\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:\d{2}))?$/;
   const atMs = form.test(text) ? Date.parse(text) : Number.NaN;
-  if (Number.isNaN(atMs)) {
+  const day = text.slice(0, 10);
+  // Date.parse takes the 31st of February for the 3rd of March.
+  if (Number.isNaN(atMs) || isoTime(Date.parse(day)).slice(0, 10) !== day) {
     const message = `'${field}' is no ISO 8601 date or time with a zone, as in 2026-11-21 or 2026-11-21T17:55:04Z`;
     throw new ApiError(422, 'invalid', message, field);
   }
