@@ -1,5 +1,5 @@
 /** Shapes that several native routes share: ids, pages, times. Native routes refuse what they do not know. */
-import { type Static, type TProperties, Type } from '@fastify/type-provider-typebox';
+import { type TProperties, Type } from '@fastify/type-provider-typebox';
 import { ApiError } from '../errors.ts';
 
 /** Ids come from sequences far below 2^53. */
@@ -57,5 +57,3 @@ export function timeOf(text: string, field: string): number {
   }
   return atMs;
 }
-
-export type PageRequest = Static<ReturnType<typeof closed<typeof PageQuery>>>;
