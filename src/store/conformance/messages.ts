@@ -44,6 +44,11 @@ export function messagesConformance(open: OpenStore): void {
         page.map(({ id }) => id),
         [3, 1],
       );
+      const skipped = await store.messages.list({ accountId: acme.id }, { limit: 2, skip: 2 });
+      assert.deepEqual(
+        skipped.map(({ id }) => id),
+        [1],
+      );
       assert.equal(await store.messages.count({ accountId: acme.id }, 2), 2);
       assert.equal(await store.messages.byId(other.id, 1), undefined);
       assert.deepEqual(await store.messages.attempts(other.id, 1), []);

@@ -127,10 +127,16 @@ function intakeTests(open: OpenStore): void {
           idempotency: { key: 'k', fingerprint, expiresAtMs: atMs + 86_400_000 },
         }),
       );
+    const earlier = (fingerprint: string, atMs = startMs, account = accountId) =>
+      store.intake.earlier({ accountId: account, key: 'k', fingerprint, atMs });
+    assert.equal(await earlier('a'), undefined);
     const [first, again, conflict] = await Promise.all([under('a'), under('a'), under('b')]);
     assert.equal(first?.kind, 'accepted');
     assert.deepEqual(again, { ...first, kind: 'repeated' });
     assert.deepEqual(conflict, { kind: 'conflict' });
+    assert.deepEqual([await earlier('a'), await earlier('b')], [again, conflict]);
+    assert.equal(await earlier('a', startMs, other.id), undefined);
+    assert.equal(await earlier('a', startMs + 86_400_000), undefined);
     assert.equal((await under('b', startMs, other.id)).kind, 'accepted', 'keys belong to their account');
     assert.equal((await under('b', startMs + 86_400_000)).kind, 'accepted');
     assert.equal(await store.queue.depth(), 6);
