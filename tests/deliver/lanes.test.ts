@@ -1,0 +1,90 @@
+/** Taking turns: widths, limits, and what happens to messages for destinations that are slow. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Lanes } from '../../src/deliver/lanes.ts';
+import { ManualClock } from '../support/manual-clock.ts';
+
+const roomy = { sending: 100, bytesSending: 1e9, connectionsPerDestination: 4 };
+
+/** Lanes with jobs that run until they are ended, by name. */
+function open(limits = roomy) {
+  const clock = new ManualClock();
+  const lanes = new Lanes(clock, limits);
+  const running = new Map<string, (result: 'served' | 'unreachable') => void>();
+  const sentBack = new Map<string, number>();
+  return {
+    clock,
+    lanes,
+    running,
+    sentBack,
+    add: (destination: string, name: string, sizeBytes = 1) => {
+      lanes.add(destination, {
+        sizeBytes,
+        run: () => new Promise((resolve) => running.set(name, resolve)),
+        giveBack: (dueAtMs) => sentBack.set(name, dueAtMs - clock.now()),
+      });
+    },
+    end: async (name: string, result: 'served' | 'unreachable' = 'served') => {
+      running.get(name)?.(result);
+      running.delete(name);
+      await clock.advance(0);
+    },
+  };
+}
+
+test('a lane sends no more at once than it has connections, and halves when nobody answers', async () => {
+  const { lanes, running, add, end } = open();
+  for (let n = 0; n < 20; n++) add('one', `m${n}`);
+  assert.deepEqual([...running.keys()], ['m0', 'm1', 'm2', 'm3']);
+  await end('m1');
+  assert.deepEqual([...running.keys()], ['m0', 'm2', 'm3', 'm4']);
+  for (const name of ['m0', 'm2', 'm3']) await end(name, 'unreachable');
+  assert.deepEqual([...running.keys()], ['m4'], 'width 4, 2, 1, 1');
+  await end('m4');
+  assert.equal(lanes.sending, 2, 'it widens again');
+});
+
+test('lanes take turns when all together may send no more', async () => {
+  const { running, add, end } = open({ ...roomy, sending: 2 });
+  for (let n = 0; n < 5; n++) add('big', `big${n}`);
+  for (let n = 0; n < 2; n++) add('small', `small${n}`);
+  assert.deepEqual([...running.keys()], ['big0', 'big1']);
+  await end('big0');
+  await end('big1');
+  assert.deepEqual([...running.keys()].toSorted(), ['big2', 'small0']);
+});
+
+test('what is being sent has a bound in bytes, which one message alone may pass', async () => {
+  const { running, add, end } = open({ ...roomy, bytesSending: 100 });
+  add('one', 'huge', 1000);
+  add('two', 'little', 10);
+  assert.deepEqual([...running.keys()], ['huge']);
+  await end('huge');
+  add('three', 'large', 95);
+  assert.deepEqual([...running.keys()], ['little']);
+  await end('little');
+  assert.deepEqual([...running.keys()], ['large']);
+});
+
+test('a destination that is slow sends back what it cannot take soon, spread over the time it will need', async () => {
+  const { clock, lanes, sentBack, running, add, end } = open();
+  for (let n = 0; n < 200; n++) add('slow', `m${n}`);
+  assert.equal(sentBack.size, 0, 'nothing is known of it yet');
+  await clock.advance(5_000);
+  lanes.shed();
+  assert.equal(lanes.waiting, 4 * 2, 'what four connections can begin within ten seconds');
+  const waits = [...sentBack.values()];
+  assert.ok(Math.min(...waits) >= 10_000 && Math.max(...waits) <= 5 * 60_000);
+  assert.ok(new Set(waits).size > 100, 'they do not all come back at once');
+  add('fast', 'f0');
+  assert.ok(running.has('f0'));
+  await end('m0');
+  assert.ok(running.has('m4'));
+  lanes.clear();
+  assert.equal(lanes.waiting, 0);
+  assert.equal(
+    sentBack.size + running.size,
+    201 - 1,
+    'each was sent back or is running, but the one that is through',
+  );
+});
