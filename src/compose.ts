@@ -39,7 +39,7 @@ import { signedTokens } from './tokens/signed.ts';
 import { Recorder } from './track/recorder.ts';
 import { trackRoutes } from './track/routes.ts';
 import { createEndpoints, openSecret } from './webhooks/endpoints.ts';
-import { createPost } from './webhooks/post.ts';
+import { openPost } from './webhooks/post.ts';
 import { createSeal } from './webhooks/seal.ts';
 import { startWebhooks } from './webhooks/service.ts';
 
@@ -185,7 +185,7 @@ async function startHttp(
   const resolve = systemResolve(config.dnsServer);
   const agent = guardedAgent(guard, resolve);
   running.defer(() => agent.destroy());
-  const post = createPost(agent, clock);
+  const { post } = running.use(openPost(agent, clock));
   const seal = createSeal(keys, random);
   const { webhooks, log, suppressions } = store;
   const endpoints = createEndpoints({ webhooks, guard, resolve, post, seal, clock, random });

@@ -38,23 +38,66 @@ export function requestHeaders(batch: { id: string; body: Buffer }, key: Buffer,
   ];
 }
 
-export function createPost(dispatcher: Dispatcher, clock: Clock): Post {
-  return async (request, signal) => {
-    const done = new AbortController();
-    const exchange = new Exchange();
-    const stop = () => exchange.settle({ kind: 'aborted' });
-    signal.addEventListener('abort', stop, { once: true });
-    const late = () => exchange.settle(tooLate);
-    void clock.sleep(exchangeTimeoutMs, done.signal).then(late);
-    if (signal.aborted) stop();
-    else dispatch(dispatcher, request, exchange);
-    try {
-      return await exchange.result;
-    } finally {
+/** Dispose it when no request is to be made any more. */
+export function openPost(dispatcher: Dispatcher, clock: Clock): Disposable & { readonly post: Post } {
+  const closing = new AbortController();
+  const deadlines = new Deadlines(clock, closing.signal);
+  return {
+    async post(request, signal) {
+      if (signal.aborted) return { kind: 'aborted' };
+      const exchange = new Exchange();
+      const stop = () => exchange.settle({ kind: 'aborted' });
+      signal.addEventListener('abort', stop, { once: true });
+      deadlines.add(exchange);
+      dispatch(dispatcher, request, exchange);
+      const result = await exchange.result;
+      deadlines.remove(exchange);
       signal.removeEventListener('abort', stop);
-      done.abort();
-    }
+      return result;
+    },
+    [Symbol.dispose]: () => closing.abort(),
   };
+}
+
+/**
+ * Gives up what takes too long. Every exchange has the same time, so they end in the order in which they began, and one
+ * sleeper for the oldest is enough: a timer for each request cost a tenth of the request.
+ */
+class Deadlines {
+  readonly #clock: Clock;
+  readonly #closing: AbortSignal;
+  readonly #running = new Map<Exchange, number>();
+  #watching = false;
+
+  constructor(clock: Clock, closing: AbortSignal) {
+    this.#clock = clock;
+    this.#closing = closing;
+  }
+
+  add(exchange: Exchange): void {
+    this.#running.set(exchange, this.#clock.now() + exchangeTimeoutMs);
+    if (!this.#watching) void this.#watch();
+  }
+
+  remove(exchange: Exchange): void {
+    this.#running.delete(exchange);
+  }
+
+  async #watch(): Promise<void> {
+    this.#watching = true;
+    while (this.#running.size > 0 && !this.#closing.aborted) {
+      for (const [exchange, deadlineMs] of this.#running) {
+        const leftMs = deadlineMs - this.#clock.now();
+        if (leftMs > 0) {
+          await this.#clock.sleep(leftMs, this.#closing);
+          break;
+        }
+        this.#running.delete(exchange);
+        exchange.settle(tooLate);
+      }
+    }
+    this.#watching = false;
+  }
 }
 
 function dispatch(dispatcher: Dispatcher, { url, headers, body }: PostRequest, exchange: Exchange): void {

@@ -5,9 +5,11 @@ import { createServer, type Socket } from 'node:net';
 import { describe, test } from 'node:test';
 import { guardedAgent } from '../../src/platform/guard-agent.ts';
 import { systemResolve } from '../../src/platform/guard-resolve.ts';
-import { createPost, type PostResult } from '../../src/webhooks/post.ts';
+import { openPost, type PostResult } from '../../src/webhooks/post.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { loopbackGuard } from './world.ts';
+
+const never = new AbortController().signal;
 
 /** Posts to a raw TCP server that behaves as told once the request's head has come. */
 async function postTo(
@@ -24,10 +26,7 @@ async function postTo(
   const { port } = server.address() as { port: number };
   const asked = once(server, 'connection').then(([socket]) => once(socket as Socket, 'data'));
   const url = new URL(`http://127.0.0.1:${port}/`);
-  const result = createPost(dispatcher, clock)(
-    { url, headers: [], body: Buffer.from('{}') },
-    new AbortController().signal,
-  );
+  const result = openPost(dispatcher, clock).post({ url, headers: [], body: Buffer.from('{}') }, never);
   await asked;
   await meanwhile(clock);
   try {
@@ -105,16 +104,13 @@ describe('a receiver that', () => {
 
   test('does not listen is told so', async () => {
     const dispatcher = guardedAgent(loopbackGuard, systemResolve());
-    const post = createPost(dispatcher, new ManualClock());
+    const { post } = openPost(dispatcher, new ManualClock());
     const request = { url: new URL('http://127.0.0.1:21999/'), headers: [], body: Buffer.from('{}') };
-    assert.deepEqual(await post(request, new AbortController().signal), {
+    assert.deepEqual(await post(request, never), {
       kind: 'unanswered',
       reason: 'the connection was refused',
     });
-    const gone = await post(
-      { ...request, url: new URL('http://[::1]:21999/') },
-      new AbortController().signal,
-    );
+    const gone = await post({ ...request, url: new URL('http://[::1]:21999/') }, never);
     assert.deepEqual(gone, { kind: 'unanswered', reason: '::1 has an address that is not public' });
     await dispatcher.destroy();
   });

@@ -17,7 +17,7 @@ import type { Webhook } from '../../src/store/contract/webhooks.ts';
 import { openSqliteStore } from '../../src/store/sqlite/open.ts';
 import { deriveKeys } from '../../src/tokens/keys.ts';
 import { createEndpoints, type EndpointInput, openSecret } from '../../src/webhooks/endpoints.ts';
-import { createPost } from '../../src/webhooks/post.ts';
+import { openPost } from '../../src/webhooks/post.ts';
 import { createSeal } from '../../src/webhooks/seal.ts';
 import { startWebhooks } from '../../src/webhooks/service.ts';
 import { ManualClock } from '../support/manual-clock.ts';
@@ -102,7 +102,8 @@ export class Receiver implements AsyncDisposable {
 export class World implements AsyncDisposable {
   readonly clock = new ManualClock(Date.UTC(2026, 0, 5, 12));
   readonly agent = guardedAgent(loopbackGuard, systemResolve());
-  readonly post = createPost(this.agent, this.clock);
+  readonly #client = openPost(this.agent, this.clock);
+  readonly post = this.#client.post;
   readonly seal = createSeal(deriveKeys(['a secret of the tests, long enough']), systemRandom);
   store: Store;
   accountId = 0;
@@ -212,6 +213,7 @@ export class World implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
+    this.#client[Symbol.dispose]();
     await this.agent.destroy();
     await this.store[Symbol.asyncDispose]();
     await rm(this.#folder, { recursive: true });
