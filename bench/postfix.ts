@@ -8,7 +8,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findPeer, type Peer } from '../scripts/peers.mjs';
-import { untilListening } from './listening.ts';
+import { untilListening } from '../tests/support/listening.ts';
 import { startProgram } from '../tests/support/program.ts';
 
 /** Users and group of every Debian; Postfix wants an owner of its own and a group that no other uses. */

@@ -2,11 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { peerOrSkip } from '../support/peers.ts';
-import { startProgram } from '../support/program.ts';
 import { TestReceiver } from '../support/receiver.ts';
 import { freePorts, TestService } from '../support/service.ts';
-
-const asNobody = process.getuid?.() === 0 ? ['-u', 'nobody'] : [];
+import { startSmtpSink } from '../support/smtp-sink.ts';
 
 test('what was accepted before a crash reaches the smarthost after it, and is told', async (context) => {
   const sink = peerOrSkip(context, 'smtp-sink');
@@ -29,14 +27,8 @@ test('what was accepted before a crash reaches the smarthost after it, and is to
   });
   await service.stop('SIGKILL');
 
-  // It ends by itself with the last message.
-  await using smarthost = startProgram(
-    sink.command,
-    [...asNobody, '-M', String(count), `127.0.0.1:${port}`, '100'],
-    { env: sink.env },
-  );
+  await using _smarthost = await startSmtpSink(sink, port);
   await service.start();
-  assert.equal(await smarthost.closed, 0);
   for (const { id } of messages) {
     await receiver.request(({ body }) =>
       body.startsWith(`{"message":{"id":${id}},"event":{"name":"delivered"`),

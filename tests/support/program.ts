@@ -84,11 +84,16 @@ export class Printed {
   async match(pattern: RegExp): Promise<RegExpMatchArray> {
     let found = this.text.match(pattern);
     while (found === null) {
-      if (this.ended) throw new Error(`nothing matched ${String(pattern)} in:\n${this.text}`);
-      await new Promise<void>((resolve) => this.#waiting.add(resolve));
+      await this.more();
       found = this.text.match(pattern);
     }
     return found;
+  }
+
+  /** Resolves when more was printed. @throws Error with all that was printed if nothing more will come */
+  async more(): Promise<void> {
+    if (this.ended) throw new Error(`it ended, having printed:\n${this.text}`);
+    await new Promise<void>((resolve) => this.#waiting.add(resolve));
   }
 
   #wake(): void {

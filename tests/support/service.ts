@@ -46,7 +46,12 @@ export class TestService implements AsyncDisposable {
   static async start(env: Readonly<Record<string, string>> = {}): Promise<TestService> {
     const folder = await mkdtemp(join(tmpdir(), 'aftersend-test-'));
     const service = new TestService(folder, await freePorts(3), env);
-    await service.start();
+    try {
+      await service.start();
+    } catch (error) {
+      await service[Symbol.asyncDispose]();
+      throw error;
+    }
     return service;
   }
 
