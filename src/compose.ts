@@ -201,7 +201,8 @@ async function startHttp(
     credentials: doorkeeper,
     clock,
     random,
-    logger,
+    // Fastify says at info that it listens; whoever starts the service says it better.
+    logger: logger.child({ room: 'http' }, logger.level === 'info' ? { level: 'warn' } : {}),
     registry,
     publicUrl,
     limits: config.limits,

@@ -31,7 +31,12 @@ async function main(argv: readonly string[]): Promise<number> {
   if (values.version) return print(version());
   const [first = 'help', second = '', ...rest] = positionals;
   if (values.help || first === 'help') return print(usage);
-  if (first === 'config') return print(describeSettings());
+  if (first === 'config') {
+    print(describeSettings());
+    // The table helps to mend what is wrong, so it comes first.
+    readConfig();
+    return 0;
+  }
   if (first === 'serve') return serve(readConfig(), stopSignal());
   if (first === 'demo') return runDemo(print, stopSignal());
 
