@@ -6,6 +6,7 @@ import { accountCommands } from './cli/account-commands.ts';
 import { serve } from './cli/serve.ts';
 import { ConfigError, describeSettings, readConfig } from './config/settings.ts';
 import { runDemo } from './demo/demo.ts';
+import { systemClock } from './platform/clock.ts';
 import { FolderLockedError, openSqliteStore } from './store/sqlite/open.ts';
 
 /** Wrong words on the command line. */
@@ -81,10 +82,21 @@ function version(): string {
   return manifest.version;
 }
 
-/** Aborts at the first SIGINT or SIGTERM; the second one ends the process as it would have without us. */
+/** A terminal sends Ctrl-C to npm and to us, and npm passes its own on: what comes together is one wish. */
+const sameWishMs = 1000;
+
+/** Aborts at the first SIGINT or SIGTERM; one that comes a while later ends the process at once. */
 function stopSignal(): AbortSignal {
   const stop = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
+  let askedAtMs: number | undefined;
+  const ask = (signal: NodeJS.Signals) => {
+    askedAtMs ??= systemClock.now();
+    stop.abort();
+    if (systemClock.now() - askedAtMs < sameWishMs) return;
+    process.removeAllListeners(signal);
+    process.kill(process.pid, signal);
+  };
+  process.on('SIGINT', ask).on('SIGTERM', ask);
   return stop.signal;
 }
 

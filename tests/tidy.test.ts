@@ -21,7 +21,7 @@ function none(offences: readonly string[], rule: string): void {
  * inbound, track) meet in the store's contract, the events and the shared rooms, never in one another.
  */
 const mayImport: Readonly<Record<string, string>> = {
-  'main.ts': 'accounts cli config demo store/sqlite',
+  'main.ts': 'accounts cli config demo platform store/sqlite',
   cli: 'accounts compose.ts config platform store/contract',
   demo: 'accounts compose.ts config platform',
   'compose.ts':
