@@ -3,6 +3,7 @@
  * Whatever is wrong is found before the commit, so a refused draft leaves nothing behind. Knows no protocol.
  */
 import type { Clock, Random } from '../platform/clock.ts';
+import type { MailSettingsStore, MessageDefaults } from '../store/contract/mail-settings.ts';
 import type { IntakeStore, NewSubmission, RecipientRole } from '../store/contract/intake.ts';
 import { addressOf } from '../mail/address.ts';
 import { composeMessage } from '../mail/compose.ts';
@@ -29,6 +30,7 @@ const idempotencyMs = 24 * 3600 * 1000;
 
 interface AcceptDependencies {
   readonly intake: IntakeStore;
+  readonly mailSettings: Pick<MailSettingsStore, 'defaultsFor'>;
   readonly clock: Clock;
   readonly random: Random;
   /** Right side of the Message-IDs made here. */
@@ -39,7 +41,7 @@ interface AcceptDependencies {
 }
 
 export function createAccept(dependencies: AcceptDependencies): Accept {
-  const { intake, clock, random, hostname, limits, onAccepted } = dependencies;
+  const { intake, mailSettings, clock, random, hostname, limits, onAccepted } = dependencies;
 
   async function mimeMessage({ mail }: Draft, dateMs: number): Promise<Uint8Array> {
     const unique = random.bytes(16).toString('hex');
@@ -61,8 +63,13 @@ export function createAccept(dependencies: AcceptDependencies): Accept {
       );
     }
     const { sender, senderName, subject, internetMessageId } = readFacts(raw);
+    const defaults = await mailSettings.defaultsFor({
+      accountId: draft.account.id,
+      domain: sender.slice(sender.lastIndexOf('@') + 1).toLowerCase(),
+      stream: draft.options.stream,
+    });
     const result = await intake.accept({
-      ...submissionOf(draft),
+      ...submissionOf(draft, defaults),
       sender,
       senderName,
       subject,
@@ -99,18 +106,16 @@ type DraftFacts =
   | 'essential'
   | 'trackOpens'
   | 'trackClicks'
+  | 'trackText'
   | 'listUnsubscribe'
+  | 'trackingHost'
   | 'templateId';
 
-/** What the draft says as it is, with the account's settings where it says nothing. */
-function submissionOf({
-  account,
-  door,
-  envelopeSender,
-  options,
-  templateId,
-}: Draft): Pick<NewSubmission, DraftFacts> {
-  const { settings } = account;
+/** What the draft says as it is, with the defaults where it says nothing. */
+function submissionOf(
+  { account, door, envelopeSender, options, templateId }: Draft,
+  { settings, trackingHost }: MessageDefaults,
+): Pick<NewSubmission, DraftFacts> {
   return {
     accountId: account.id,
     door,
@@ -120,7 +125,9 @@ function submissionOf({
     essential: options.essential,
     trackOpens: options.trackOpens ?? settings.trackOpens,
     trackClicks: options.trackClicks ?? settings.trackClicks,
+    trackText: options.trackText ?? settings.trackText,
     listUnsubscribe: options.listUnsubscribe ?? settings.listUnsubscribe,
+    trackingHost,
     templateId,
   };
 }

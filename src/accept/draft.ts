@@ -33,7 +33,7 @@ export interface MailContent {
   readonly attachments: readonly Attachment[];
 }
 
-/** What every door may say about a message; undefined takes the account's setting. */
+/** What every door may say about a message; undefined takes what the stream, the domain or the account says. */
 export interface DraftOptions {
   readonly tags: readonly string[];
   readonly metadata: Readonly<Record<string, unknown>>;
@@ -41,6 +41,7 @@ export interface DraftOptions {
   readonly essential: boolean;
   readonly trackOpens: boolean | undefined;
   readonly trackClicks: boolean | undefined;
+  readonly trackText: boolean | undefined;
   readonly listUnsubscribe: boolean | undefined;
 }
 
@@ -51,6 +52,7 @@ export const noOptions: DraftOptions = {
   essential: false,
   trackOpens: undefined,
   trackClicks: undefined,
+  trackText: undefined,
   listUnsubscribe: undefined,
 };
 

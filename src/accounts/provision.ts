@@ -23,7 +23,12 @@ export class ProvisionError extends Error {
   override readonly name = 'ProvisionError';
 }
 
-const defaultSettings: AccountSettings = { trackOpens: true, trackClicks: true, listUnsubscribe: false };
+const defaultSettings: AccountSettings = {
+  trackOpens: true,
+  trackClicks: true,
+  trackText: false,
+  listUnsubscribe: false,
+};
 
 /** Letters, digits and `.` `_` `-`: a name stands in settings (CIDR=ACCOUNT), in command lines and as SMTP user name. */
 const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;

@@ -64,9 +64,24 @@ export interface EventDetails {
   complained: { feedbackType: string; source: 'mail' | 'api' };
 }
 
+/** `proxy`: a mailbox provider that fetches for its reader. `machine`: nobody has looked. */
+export type VisitorKind = 'human' | 'proxy' | 'machine';
+
+/** Who is taken to have opened or clicked, and why. */
+export interface Visitor {
+  readonly kind: VisitorKind;
+  /** 0 to 1. */
+  readonly confidence: number;
+  /** In words. */
+  readonly reason: string;
+}
+
 export interface ClientFacts {
   userAgent: string;
   address: string;
+  visitor: VisitorKind;
+  confidence: number;
+  reason: string;
   /** True for the message's first event of this type. Filled in as the event is appended. */
   first?: boolean;
 }
@@ -109,6 +124,8 @@ export interface LoggedEvent {
   readonly url: string;
   /** A `deferred` that is the first refusal by the recipient's server. */
   readonly firstRefusal: boolean;
+  /** Of an open or click who is taken to have made it, '' otherwise. */
+  readonly visitor: VisitorKind | '';
   /** JSON texts, passed on as they are. */
   readonly tagsJson: string;
   readonly metadataJson: string;

@@ -33,7 +33,7 @@ const readers: Readonly<Record<string, { readonly read: Reader; readonly example
     example: 'on',
     read: (value) => whenSwitched(value, (listUnsubscribe) => ({ listUnsubscribe })),
   },
-  track: { example: 'opens=on, clicks=off', read: readTrack },
+  track: { example: 'opens=on, clicks=off, text=off', read: readTrack },
 };
 
 /**
@@ -89,13 +89,20 @@ function readMetadata(value: string): Partial<DraftOptions> | undefined {
   }
 }
 
+const trackOptions: ReadonlyMap<string, 'trackOpens' | 'trackClicks' | 'trackText'> = new Map([
+  ['opens', 'trackOpens'],
+  ['clicks', 'trackClicks'],
+  ['text', 'trackText'],
+]);
+
 function readTrack(value: string): Partial<DraftOptions> | undefined {
   let options: Partial<DraftOptions> = {};
   for (const part of listed(value)) {
-    const [, name, state = ''] = /^(opens|clicks)\s*=\s*(\w+)$/i.exec(part) ?? [];
+    const [, name = '', state = ''] = /^(\w+)\s*=\s*(\w+)$/i.exec(part) ?? [];
+    const option = trackOptions.get(name.toLowerCase());
     const on = switched(state);
-    if (name === undefined || on === undefined) return undefined;
-    options = { ...options, ...(name.toLowerCase() === 'opens' ? { trackOpens: on } : { trackClicks: on }) };
+    if (option === undefined || on === undefined) return undefined;
+    options = { ...options, [option]: on };
   }
   return options;
 }

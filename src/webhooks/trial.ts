@@ -103,6 +103,7 @@ export function sampleEvent(accountId: number, type: EventType, timeMs: number):
     response,
     url: type === 'clicked' ? 'https://example.com/' : '',
     firstRefusal: type === 'deferred',
+    visitor: type === 'opened' || type === 'clicked' ? 'human' : '',
     tagsJson: '[]',
     metadataJson: '{}',
     detailJson: '{}',

@@ -70,6 +70,7 @@ export async function startApi(changes: Partial<ApiDependencies> = {}): Promise<
   const app = await buildApi({
     accept: createAccept({
       intake: store.intake,
+      mailSettings: store.mailSettings,
       clock,
       random: systemRandom,
       hostname: 'mail.example.net',

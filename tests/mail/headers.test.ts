@@ -99,7 +99,7 @@ test('control fields become options and leave the message', () => {
     'X-Aftersend-Stream: news',
     'X-Aftersend-Essential: yes',
     'X-Aftersend-Unsubscribe: OFF',
-    'X-Aftersend-Track: opens=on, Clicks = off',
+    'X-Aftersend-Track: opens=on, Clicks = off, text=on',
     '',
     'X-Aftersend-Tags: body',
     '',
@@ -113,6 +113,7 @@ test('control fields become options and leave the message', () => {
     essential: true,
     trackOpens: true,
     trackClicks: false,
+    trackText: true,
     listUnsubscribe: false,
   });
   const plain = mail('From: a@example.org', '', '');

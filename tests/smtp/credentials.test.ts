@@ -22,7 +22,7 @@ const clock: Clock = { now: () => nowMs, sleep: () => Promise.reject(new Error('
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'credentials-'));
   store = await openSqliteStore(folder, 'serve');
-  const settings = { trackOpens: true, trackClicks: true, listUnsubscribe: true };
+  const settings = { trackOpens: true, trackClicks: true, trackText: false, listUnsubscribe: true };
   const created = await store.accounts.create({
     name: 'a',
     email: '',

@@ -39,7 +39,7 @@ before(async () => {
     name: 'shop',
     email: '',
     timeZone: 'UTC',
-    settings: { trackOpens: true, trackClicks: true, listUnsubscribe: true },
+    settings: { trackOpens: true, trackClicks: true, trackText: false, listUnsubscribe: true },
     token: { name: 'first', hash: hashSecret('a token') },
     smtpLogin: { username: 'shop', hash: hashSecret(password) },
     atMs: 1,

@@ -8,6 +8,7 @@ import { accountsConformance } from '../../src/store/conformance/accounts.ts';
 import { accepted, anAccount, aSubmission } from '../../src/store/conformance/fixtures.ts';
 import { identityConformance } from '../../src/store/conformance/identity.ts';
 import { logConformance } from '../../src/store/conformance/log.ts';
+import { mailSettingsConformance } from '../../src/store/conformance/mail-settings.ts';
 import { messagesConformance } from '../../src/store/conformance/messages.ts';
 import { queueConformance } from '../../src/store/conformance/queue.ts';
 import { retentionConformance } from '../../src/store/conformance/retention.ts';
@@ -35,6 +36,7 @@ for (const suite of [
   accountsConformance,
   identityConformance,
   logConformance,
+  mailSettingsConformance,
   messagesConformance,
   queueConformance,
   retentionConformance,

@@ -23,6 +23,7 @@ import { startWebhooks } from '../../src/webhooks/service.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 
 export const loopbackGuard = addressGuard([ipaddr.parseCIDR('127.0.0.0/8')]);
+const visitor = { kind: 'human', confidence: 0.8, reason: '' } as const;
 const silent = pino({ level: 'silent' });
 
 export interface Received {
@@ -193,6 +194,7 @@ export class World implements AsyncDisposable {
           type: 'opened',
           userAgent: 'test',
           address: '192.0.2.1',
+          visitor,
         }),
       ),
     );
@@ -208,6 +210,7 @@ export class World implements AsyncDisposable {
       url,
       userAgent: '',
       address: '',
+      visitor,
     });
   }
 

@@ -29,6 +29,12 @@ const options = {
   locale: 'en-US',
 } as const;
 
+/**
+ * Each recipient's own unsubscribe link is put in on the way out: what a template calls `unsubscribe_url` is the
+ * placeholder for it, whatever a send call gives under this name.
+ */
+const lateParameters = { unsubscribe_url: '{{ unsubscribe_url }}' };
+
 const plain = new Liquid(options);
 const markup = new Liquid({ ...options, outputEscape: 'escape' });
 
@@ -70,7 +76,11 @@ export function renderTemplate(
   const render = (part: TemplatePart, source: string): string => {
     const parsed = parse(part, source);
     try {
-      const rendered = engineOf(part).renderSync(parsed, params, { strictVariables }) as string;
+      const rendered = engineOf(part).renderSync(
+        parsed,
+        { ...params, ...lateParameters },
+        { strictVariables },
+      ) as string;
       if (rendered.length > maxRenderedChars) throw new Error('output limit exceeded');
       return rendered;
     } catch (error) {

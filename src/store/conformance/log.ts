@@ -6,7 +6,13 @@ import { type EventType, eventTypes, type LoggedEvent } from '../../events/types
 import type { Store } from '../contract/store.ts';
 import { accepted, anAccount, aSubmission, deliverAll, type OpenStore, startMs } from './fixtures.ts';
 
-const open1 = { type: 'opened', userAgent: 'Mail/1.0', address: '192.0.2.7', atMs: startMs + 5 } as const;
+const open1 = {
+  type: 'opened',
+  userAgent: 'Mail/1.0',
+  address: '192.0.2.7',
+  visitor: { kind: 'proxy', confidence: 0.9, reason: 'a reason' },
+  atMs: startMs + 5,
+} as const;
 
 /** Reads from a cursor to the end, page by page. */
 async function readAll(
@@ -62,6 +68,18 @@ export function logConformance(open: OpenStore): void {
         ['250', '2.0.0', 'taken'],
       );
       assert.deepEqual(await store.log.byId(accountId, story[2]?.id ?? 0), story[2]);
+      assert.deepEqual(JSON.parse(story[2]?.detailJson ?? ''), {
+        userAgent: 'Mail/1.0',
+        address: '192.0.2.7',
+        first: true,
+        visitor: 'proxy',
+        confidence: 0.9,
+        reason: 'a reason',
+      });
+      assert.deepEqual(
+        story.map(({ visitor }) => visitor),
+        ['', '', 'proxy'],
+      );
     });
 
     test('the first open and the first click are told apart from later ones', async () => {
@@ -86,6 +104,23 @@ export function logConformance(open: OpenStore): void {
         ['opened', '', false],
         ['clicked', 'https://example.com/я', false],
       ]);
+    });
+
+    test('an open before the delivery is appended as it comes, and invents no delivery', async () => {
+      await using store = await open();
+      const { id: accountId } = await anAccount(store);
+      const [messageId = 0] = await accepted(store, aSubmission(accountId));
+      assert.equal(await store.log.finishedAtMs(messageId), undefined);
+      assert.equal((await store.log.report({ ...open1, messageId })).kind, 'appended');
+      assert.equal((await store.messages.byId(accountId, messageId))?.state, 'queued');
+      await deliverAll(store);
+      const story = await store.log.ofMessage(accountId, messageId);
+      assert.deepEqual(
+        story.map(({ number, type }) => `${number} ${type}`),
+        ['1 accepted', '2 opened', '3 delivered'],
+      );
+      assert.equal(await store.log.finishedAtMs(messageId), startMs);
+      assert.equal(await store.log.finishedAtMs(messageId + 1), undefined);
     });
 
     test('an unsubscribe suppresses the stream and is told once', async () => {

@@ -12,6 +12,7 @@ const content: TemplateContent = {
   html: '<p>Привет, {{ name }}</p>',
   text: undefined,
   missingVariables: 'error',
+  listUnsubscribe: true,
 };
 
 export function templatesConformance(open: OpenStore): void {

@@ -15,7 +15,10 @@ export interface Account {
 /** What a message does when it does not say otherwise. */
 export interface AccountSettings {
   readonly trackOpens: boolean;
+  /** Links in HTML. */
   readonly trackClicks: boolean;
+  /** With `trackClicks`: links in plain text as well. */
+  readonly trackText: boolean;
   readonly listUnsubscribe: boolean;
 }
 

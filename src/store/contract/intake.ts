@@ -29,7 +29,10 @@ export interface NewSubmission {
   readonly essential: boolean;
   readonly trackOpens: boolean;
   readonly trackClicks: boolean;
+  readonly trackText: boolean;
   readonly listUnsubscribe: boolean;
+  /** Under which name its tracked links stand, '' for the service's own. */
+  readonly trackingHost: string;
   readonly templateId: number | undefined;
   readonly idempotency:
     | {

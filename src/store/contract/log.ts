@@ -1,10 +1,17 @@
 /** The event log: what comes after delivery is appended here, and everybody who tells of events reads it. */
-import type { EventType, LoggedEvent, ServerAnswer } from '../../events/types.ts';
+import type { EventType, LoggedEvent, ServerAnswer, Visitor } from '../../events/types.ts';
+
+/** Of an open or a click. */
+interface Visit {
+  readonly userAgent: string;
+  readonly address: string;
+  readonly visitor: Visitor;
+}
 
 /** Something that became known of a message outside a delivery attempt. */
 export type Report = { readonly messageId: number; readonly atMs: number } & (
-  | { readonly type: 'opened'; readonly userAgent: string; readonly address: string }
-  | { readonly type: 'clicked'; readonly url: string; readonly userAgent: string; readonly address: string }
+  | ({ readonly type: 'opened' } & Visit)
+  | ({ readonly type: 'clicked'; readonly url: string } & Visit)
   /** Puts the recipient on the account's list for `stream`; `repeated` while it is there. */
   | {
       readonly type: 'unsubscribed';
@@ -45,6 +52,11 @@ export interface LogPage {
 export interface EventLog {
   /** Resolves after the commit is durable. */
   report(report: Report): Promise<ReportResult>;
+  /**
+   * When the message left the queue, undefined while it waits there and when it is not kept any more. For whoever
+   * holds a token of it, which names no account.
+   */
+  finishedAtMs(messageId: number): Promise<number | undefined>;
   /**
    * The account's events after a cursor, in the order of the log; at most `limit` events, at most `scanLimit` looked
    * over (both bound the work of one call).

@@ -30,6 +30,7 @@ export interface Message {
   readonly essential: boolean;
   readonly trackOpens: boolean;
   readonly trackClicks: boolean;
+  readonly trackText: boolean;
   readonly listUnsubscribe: boolean;
   readonly templateId: number | undefined;
   readonly sizeBytes: number;

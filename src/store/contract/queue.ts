@@ -20,7 +20,10 @@ export interface ClaimedMessage {
   readonly stream: string;
   readonly trackOpens: boolean;
   readonly trackClicks: boolean;
+  readonly trackText: boolean;
   readonly listUnsubscribe: boolean;
+  /** '' for the service's own. */
+  readonly trackingHost: string;
 }
 
 /** One delivery attempt as it is kept for looking at. */

@@ -9,6 +9,7 @@ import type { AccountStore } from './accounts.ts';
 import type { IdentityStore } from './identity.ts';
 import type { IntakeStore } from './intake.ts';
 import type { EventLog } from './log.ts';
+import type { MailSettingsStore } from './mail-settings.ts';
 import type { MessageStore } from './messages.ts';
 import type { QueueStore } from './queue.ts';
 import type { RetentionStore } from './retention.ts';
@@ -25,6 +26,7 @@ export interface Store extends AsyncDisposable {
   readonly messages: MessageStore;
   readonly suppressions: SuppressionStore;
   readonly templates: TemplateStore;
+  readonly mailSettings: MailSettingsStore;
   readonly retention: RetentionStore;
   readonly webhooks: WebhookStore;
 }

@@ -17,6 +17,8 @@ export interface TemplateContent {
   readonly html: string | undefined;
   readonly text: string | undefined;
   readonly missingVariables: MissingVariables;
+  /** Undefined takes the stream's or the account's setting. */
+  readonly listUnsubscribe: boolean | undefined;
 }
 
 export interface Template extends TemplateContent {

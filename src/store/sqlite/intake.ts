@@ -33,9 +33,9 @@ function earlierAnswer(
 function insertSubmission(database: Writer, id: number, submission: NewSubmission): void {
   database.run(
     `INSERT INTO submissions (id, account_id, door, envelope_sender, sender, sender_name, subject,
-       internet_message_id, tags, metadata, stream, essential, track_opens, track_clicks, list_unsubscribe,
-       template_id, size_bytes, created_at_ms)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+       internet_message_id, tags, metadata, stream, essential, track_opens, track_clicks, track_text, list_unsubscribe,
+       tracking_host, template_id, size_bytes, created_at_ms)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     id,
     submission.accountId,
     submission.door,
@@ -50,7 +50,9 @@ function insertSubmission(database: Writer, id: number, submission: NewSubmissio
     submission.essential ? 1 : 0,
     submission.trackOpens ? 1 : 0,
     submission.trackClicks ? 1 : 0,
+    submission.trackText ? 1 : 0,
     submission.listUnsubscribe ? 1 : 0,
+    submission.trackingHost,
     submission.templateId ?? null,
     submission.raw.byteLength,
     submission.atMs,

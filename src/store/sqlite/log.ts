@@ -1,5 +1,5 @@
 /** The event log in SQLite: appending an event to a message, reports from outside, reading after a cursor. */
-import type { EventType, LoggedEvent, SuppressionReason } from '../../events/types.ts';
+import type { EventType, LoggedEvent, SuppressionReason, VisitorKind } from '../../events/types.ts';
 import type { EventLog, Report, ReportResult } from '../contract/log.ts';
 import { everyStream } from '../contract/suppressions.ts';
 import type { Reader, Writer } from './database.ts';
@@ -14,6 +14,7 @@ interface NewEvent {
   readonly response?: string;
   readonly url?: string;
   readonly firstRefusal?: boolean;
+  readonly visitor?: VisitorKind;
   readonly detail: object;
 }
 
@@ -26,9 +27,9 @@ export function appendEvent(database: Writer, accountId: number, messageId: numb
   database.run('UPDATE messages SET last_number = last_number + 1 WHERE id = ?', messageId);
   database.run(
     `INSERT INTO events (id, account_id, message_id, number, type, time_ms, recipient, sender, subject,
-       code, enhanced_code, response, url, first_refusal, tags, metadata, detail)
+       code, enhanced_code, response, url, first_refusal, visitor, tags, metadata, detail)
      SELECT ?, m.account_id, m.id, m.last_number, ?, ?, m.recipient, s.sender, s.subject,
-       ?, ?, ?, ?, ?, s.tags, s.metadata, ?
+       ?, ?, ?, ?, ?, ?, s.tags, s.metadata, ?
      FROM messages m JOIN submissions s ON s.id = m.submission_id WHERE m.id = ?`,
     id,
     event.type,
@@ -38,6 +39,7 @@ export function appendEvent(database: Writer, accountId: number, messageId: numb
     event.response ?? '',
     event.url ?? '',
     event.firstRefusal ? 1 : 0,
+    event.visitor ?? '',
     JSON.stringify(event.detail),
     messageId,
   );
@@ -86,10 +88,12 @@ function openedOrClicked(
   report: ReportOf<'opened' | 'clicked'>,
 ): ReportResult {
   const { type, atMs, userAgent, address } = report;
+  const { kind: visitor, confidence, reason } = report.visitor;
   const first = message[type] === 0;
   if (first) database.run(`UPDATE messages SET ${type} = 1 WHERE id = ?`, message.id);
   const url = report.type === 'clicked' ? report.url : '';
-  return appendReport(database, message, { type, atMs, url, detail: { userAgent, address, first } });
+  const detail = { userAgent, address, first, visitor, confidence, reason };
+  return appendReport(database, message, { type, atMs, url, visitor, detail });
 }
 
 function unsubscribed(
@@ -167,7 +171,7 @@ export const logWrites = {
 };
 
 const eventColumns = `id, account_id, message_id, number, type, time_ms, recipient, sender, subject,
-  code, enhanced_code, response, url, first_refusal, tags, metadata, detail`;
+  code, enhanced_code, response, url, first_refusal, visitor, tags, metadata, detail`;
 
 type EventTuple = [
   id: number,
@@ -184,6 +188,7 @@ type EventTuple = [
   response: string,
   url: string,
   firstRefusal: number,
+  visitor: VisitorKind | '',
   tagsJson: string,
   metadataJson: string,
   detailJson: string,
@@ -204,9 +209,10 @@ const toEvent = (row: EventTuple): LoggedEvent => ({
   response: row[11],
   url: row[12],
   firstRefusal: row[13] !== 0,
-  tagsJson: row[14],
-  metadataJson: row[15],
-  detailJson: row[16],
+  visitor: row[14],
+  tagsJson: row[15],
+  metadataJson: row[16],
+  detailJson: row[17],
 });
 
 export type Subscribe = EventLog['subscribe'];
@@ -219,6 +225,9 @@ export function eventLog(reader: Reader, write: WriteVerbs['log'], subscribe: Su
     ...write,
     subscribe,
     lastId: async (accountId) => lastId(accountId),
+    finishedAtMs: async (messageId) =>
+      reader.get<{ at: number | null }>('SELECT finished_at_ms AS at FROM messages WHERE id = ?', messageId)
+        ?.at ?? undefined,
     async readAfter({ accountId, afterId, types, limit, scanLimit }) {
       // Looks through the index alone for how far this read may go, then fetches what is wanted of that.
       const scan = reader.get<{ seen: number; last: number | null }>(

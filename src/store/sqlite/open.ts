@@ -7,6 +7,7 @@ import { accountStore } from './accounts.ts';
 import { openReader } from './database.ts';
 import { intakeStore } from './intake.ts';
 import { eventLog, type Subscribe } from './log.ts';
+import { mailSettingsStore } from './mail-settings.ts';
 import { messageStore } from './messages.ts';
 import { queueStore } from './queue.ts';
 import { suppressionStore } from './suppressions.ts';
@@ -48,6 +49,7 @@ export async function openSqliteStore(dataFolder: string, purpose: 'serve' | 'co
     messages: messageStore(reader),
     suppressions: suppressionStore(reader, verbs.suppressions),
     templates: templateStore(reader, verbs.templates),
+    mailSettings: mailSettingsStore(reader, verbs.mailSettings),
     retention: verbs.retention,
     webhooks: webhookStore(reader, verbs.webhooks),
     async [Symbol.asyncDispose]() {

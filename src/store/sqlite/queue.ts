@@ -20,7 +20,9 @@ interface DueRow {
   essential: number;
   track_opens: number;
   track_clicks: number;
+  track_text: number;
   list_unsubscribe: number;
+  tracking_host: string;
 }
 
 /**
@@ -38,7 +40,8 @@ const accountsWithDue = `
 
 const dueOfAccount = `
   SELECT q.message_id, m.submission_id, q.account_id, m.recipient, q.attempts_made, m.created_at_ms, s.size_bytes,
-    s.sender, s.subject, s.stream, s.essential, s.track_opens, s.track_clicks, s.list_unsubscribe
+    s.sender, s.subject, s.stream, s.essential, s.track_opens, s.track_clicks, s.track_text,
+    s.list_unsubscribe, s.tracking_host
   FROM queue q JOIN messages m ON m.id = q.message_id JOIN submissions s ON s.id = m.submission_id
   WHERE q.account_id = ? AND q.due_at_ms <= ? ORDER BY q.due_at_ms, q.message_id LIMIT ?`;
 
@@ -71,7 +74,9 @@ function lease(database: Writer, row: DueRow, leaseUntilMs: number): ClaimedMess
     stream: row.stream,
     trackOpens: row.track_opens !== 0,
     trackClicks: row.track_clicks !== 0,
+    trackText: row.track_text !== 0,
     listUnsubscribe: row.list_unsubscribe !== 0,
+    trackingHost: row.tracking_host,
   };
 }
 

@@ -20,6 +20,7 @@ interface TemplateRow {
   html: string | null;
   text: string | null;
   missing_variables: MissingVariables;
+  list_unsubscribe: number | null;
   created_at_ms: number;
   updated_at_ms: number;
 }
@@ -34,6 +35,7 @@ const toTemplate = (row: TemplateRow): Template => ({
   html: row.html ?? undefined,
   text: row.text ?? undefined,
   missingVariables: row.missing_variables,
+  listUnsubscribe: row.list_unsubscribe === null ? undefined : row.list_unsubscribe !== 0,
   createdAtMs: row.created_at_ms,
   updatedAtMs: row.updated_at_ms,
 });
@@ -49,7 +51,7 @@ export const templateWrites = {
     if (database.get(byNameSql, accountId, content.name) !== undefined) return { kind: 'taken' };
     const id = database.insert(
       `INSERT INTO templates (account_id, name, from_address, from_name, subject, html, text, missing_variables,
-         created_at_ms, updated_at_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+         list_unsubscribe, created_at_ms, updated_at_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       accountId,
       ...columnsOf(content),
       atMs,
@@ -71,7 +73,7 @@ export const templateWrites = {
     const updatedAtMs = Math.max(atMs, row.updated_at_ms + 1);
     database.run(
       `UPDATE templates SET name = ?, from_address = ?, from_name = ?, subject = ?, html = ?, text = ?,
-         missing_variables = ?, updated_at_ms = ? WHERE id = ?`,
+         missing_variables = ?, list_unsubscribe = ?, updated_at_ms = ? WHERE id = ?`,
       ...columnsOf(content),
       updatedAtMs,
       templateId,
@@ -85,9 +87,10 @@ export const templateWrites = {
   },
 };
 
-function columnsOf(content: TemplateContent): (string | null)[] {
-  const { name, fromAddress, fromName, subject, html, text, missingVariables } = content;
-  return [name, fromAddress, fromName, subject, html ?? null, text ?? null, missingVariables];
+function columnsOf(content: TemplateContent): (string | number | null)[] {
+  const { name, fromAddress, fromName, subject, html, text, missingVariables, listUnsubscribe } = content;
+  const listed = listUnsubscribe === undefined ? null : Number(listUnsubscribe);
+  return [name, fromAddress, fromName, subject, html ?? null, text ?? null, missingVariables, listed];
 }
 
 export function templateStore(reader: Reader, write: WriteVerbs['templates']): TemplateStore {

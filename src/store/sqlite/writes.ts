@@ -3,6 +3,7 @@ import { accountWrites } from './accounts.ts';
 import { identityWrites } from './identity.ts';
 import { intakeWrites } from './intake.ts';
 import { logWrites } from './log.ts';
+import { mailSettingsWrites } from './mail-settings.ts';
 import { queueWrites } from './queue.ts';
 import { retentionWrites } from './retention.ts';
 import { suppressionWrites } from './suppressions.ts';
@@ -16,6 +17,7 @@ export const writes = {
   log: logWrites,
   suppressions: suppressionWrites,
   templates: templateWrites,
+  mailSettings: mailSettingsWrites,
   retention: retentionWrites,
   identity: identityWrites,
   webhooks: webhookWrites,

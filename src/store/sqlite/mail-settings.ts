@@ -1,0 +1,121 @@
+/** What mail does by default, and tracking names, in SQLite. */
+import type { AccountSettings } from '../contract/accounts.ts';
+import {
+  type MailSettingsStore,
+  mostScopedSettings,
+  type ScopedSettings,
+  type SettingScope,
+} from '../contract/mail-settings.ts';
+import type { Reader, Writer } from './database.ts';
+import type { WriteVerbs } from './writer.ts';
+
+interface ScopedRow {
+  scope: SettingScope;
+  name: string;
+  settings: string;
+}
+
+interface DefaultsRow {
+  account: string;
+  domain: string | null;
+  stream: string | null;
+  host: string | null;
+}
+
+const ofScope = (scope: SettingScope) =>
+  `(SELECT settings FROM mail_settings WHERE account_id = a.id AND scope = '${scope}' AND name = ?) AS ${scope}`;
+
+const defaultsSql = `
+  SELECT a.settings AS account, ${ofScope('domain')}, ${ofScope('stream')},
+    (SELECT host FROM tracking_hosts WHERE account_id = a.id) AS host
+  FROM accounts a WHERE a.id = ?`;
+
+const parse = (text: string | null) => (text === null ? {} : (JSON.parse(text) as Partial<AccountSettings>));
+
+export const mailSettingsWrites = {
+  setAccount(
+    database: Writer,
+    { accountId, changes }: { accountId: number; changes: Partial<AccountSettings> },
+  ): AccountSettings {
+    const row = database.get<{ settings: string }>('SELECT settings FROM accounts WHERE id = ?', accountId);
+    if (row === undefined) throw new Error(`there is no account ${accountId}`);
+    const settings = { ...(JSON.parse(row.settings) as AccountSettings), ...changes };
+    database.run('UPDATE accounts SET settings = ? WHERE id = ?', JSON.stringify(settings), accountId);
+    return settings;
+  },
+
+  set(
+    database: Writer,
+    { accountId, scope, name, settings }: ScopedSettings & { accountId: number },
+  ): 'set' | 'full' {
+    const others = database.get<{ n: number }>(
+      'SELECT count(*) AS n FROM mail_settings WHERE account_id = ? AND scope = ? AND name <> ?',
+      accountId,
+      scope,
+      name,
+    );
+    if ((others?.n ?? 0) >= mostScopedSettings) return 'full';
+    database.run(
+      'INSERT OR REPLACE INTO mail_settings (account_id, scope, name, settings) VALUES (?, ?, ?, ?)',
+      accountId,
+      scope,
+      name,
+      JSON.stringify(settings),
+    );
+    return 'set';
+  },
+
+  remove(
+    database: Writer,
+    { accountId, scope, name }: { accountId: number; scope: SettingScope; name: string },
+  ): boolean {
+    const sql = 'DELETE FROM mail_settings WHERE account_id = ? AND scope = ? AND name = ?';
+    return database.run(sql, accountId, scope, name) > 0;
+  },
+
+  setHost(
+    database: Writer,
+    { accountId, host }: { accountId: number; host: string | undefined },
+  ): 'set' | 'taken' {
+    if (host !== undefined) {
+      const owner = database.get<{ account_id: number }>(
+        'SELECT account_id FROM tracking_hosts WHERE host = ?',
+        host,
+      );
+      if (owner !== undefined && owner.account_id !== accountId) return 'taken';
+    }
+    database.run('DELETE FROM tracking_hosts WHERE account_id = ?', accountId);
+    if (host !== undefined) {
+      database.run('INSERT INTO tracking_hosts (host, account_id) VALUES (?, ?)', host, accountId);
+    }
+    return 'set';
+  },
+};
+
+export function mailSettingsStore(reader: Reader, write: WriteVerbs['mailSettings']): MailSettingsStore {
+  return {
+    ...write,
+    async defaultsFor({ accountId, domain, stream }) {
+      const row = reader.get<DefaultsRow>(defaultsSql, domain, stream, accountId);
+      if (row === undefined) throw new Error(`there is no account ${accountId}`);
+      return {
+        settings: {
+          ...(JSON.parse(row.account) as AccountSettings),
+          ...parse(row.domain),
+          ...parse(row.stream),
+        },
+        trackingHost: row.host ?? '',
+      };
+    },
+    list: async (accountId) =>
+      reader
+        .all<ScopedRow>(
+          'SELECT scope, name, settings FROM mail_settings WHERE account_id = ? ORDER BY scope, name',
+          accountId,
+        )
+        .map(({ scope, name, settings }) => ({ scope, name, settings: parse(settings) })),
+    hostOf: async (accountId) =>
+      reader.get<{ host: string }>('SELECT host FROM tracking_hosts WHERE account_id = ?', accountId)?.host,
+    isHost: async (host) => reader.get('SELECT 1 FROM tracking_hosts WHERE host = ?', host) !== undefined,
+  };
+}
