@@ -21,6 +21,7 @@ const base: LoggedEvent = {
   response: '',
   url: '',
   firstRefusal: false,
+  visitor: '',
   tagsJson: '[]',
   metadataJson: '{}',
   detailJson: '{}',
@@ -134,6 +135,7 @@ describe('every dialect', () => {
     response: text,
     url: text,
     firstRefusal: fc.boolean(),
+    visitor: fc.constantFrom('', 'human', 'proxy', 'machine'),
     tagsJson: fc.array(text).map((tags) => JSON.stringify(tags)),
     metadataJson: fc.dictionary(text, text).map((fields) => JSON.stringify(fields)),
     detailJson: fc.constant('{}'),
@@ -151,6 +153,15 @@ describe('every dialect', () => {
           assert.ok(written.isWellFormed());
         }),
       );
+    });
+
+    test(`${dialect.name} leaves machines out where its endpoint says so`, () => {
+      for (const visitor of ['human', 'proxy', 'machine'] as const) {
+        const opened = { ...base, type: 'opened', visitor } as const;
+        assert.notEqual(dialect.write(opened, options), undefined);
+        const written = dialect.write(opened, { ...options, leave_out_machines: true });
+        assert.equal(written === undefined, visitor === 'machine', visitor);
+      }
     });
 
     test(`${dialect.name} tells just the types that it has names for`, () => {

@@ -6,9 +6,11 @@ import { Type } from 'typebox';
 import type { LoggedEvent } from '../../events/types.ts';
 import type { Dialect } from './contract/dialect.ts';
 import { jsonText } from './contract/json-text.ts';
+import { isLeftOut, leaveOutMachines } from './contract/machines.ts';
 
 const options = Type.Object(
   {
+    leave_out_machines: leaveOutMachines,
     complained_as: Type.Union([Type.Literal('complined'), Type.Literal('complained')], {
       default: 'complined',
       description: 'How the name of a complaint is spelled; the vendor’s own spelling is the default.',
@@ -33,7 +35,8 @@ export const dialect: Dialect<typeof options> = {
     unsubscribed: 'unsubscribed',
     complained: 'complined',
   },
-  write(event, { complained_as: complainedAs }) {
+  write(event, { complained_as: complainedAs, leave_out_machines: leavesOut }) {
+    if (isLeftOut(event, leavesOut)) return undefined;
     switch (event.type) {
       case 'skipped':
       case 'delivered':

@@ -6,9 +6,11 @@ import { Type } from 'typebox';
 import type { LoggedEvent } from '../../events/types.ts';
 import type { Dialect } from './contract/dialect.ts';
 import { jsonText } from './contract/json-text.ts';
+import { isLeftOut, leaveOutMachines } from './contract/machines.ts';
 
 const options = Type.Object(
   {
+    leave_out_machines: leaveOutMachines,
     unsubscribed_details: Type.Boolean({
       default: false,
       description:
@@ -32,7 +34,8 @@ export const dialect: Dialect<typeof options> = {
     unsubscribed: 'unsubscribed',
     complained: 'spam_by_user',
   },
-  write(event, { unsubscribed_details: unsubscribedDetails }) {
+  write(event, { unsubscribed_details: unsubscribedDetails, leave_out_machines: leavesOut }) {
+    if (isLeftOut(event, leavesOut)) return undefined;
     switch (event.type) {
       case 'delivered':
         return answered('delivered', event);
