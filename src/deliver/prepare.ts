@@ -8,10 +8,18 @@ import { domainOf, isSimulatorAddress } from './route.ts';
 
 /** What the token room makes for a message. */
 export interface RecipientLinks {
-  pixelUrl(messageId: number): string;
-  /** Undefined for a target that cannot be tracked. */
-  clickUrl(messageId: number, target: string): string | undefined;
-  unsubscribeUrl(facts: { accountId: number; messageId: number; stream: string; recipient: string }): string;
+  /** @param host an account's tracking name, '' for the service's own */
+  under(host: string): {
+    pixelUrl(messageId: number): string;
+    /** Undefined for a target that cannot be tracked. */
+    clickUrl(messageId: number, target: string): string | undefined;
+    unsubscribeUrl(facts: {
+      accountId: number;
+      messageId: number;
+      stream: string;
+      recipient: string;
+    }): string;
+  };
   /** The envelope sender that bounces of this message come back to. */
   returnPath(messageId: number): string;
   unsubscribeAddress(facts: { accountId: number; messageId: number }): string;
@@ -24,6 +32,7 @@ export type RewriteForRecipient = (
   raw: Uint8Array,
   changes: {
     readonly clickUrl: (target: string) => string | undefined;
+    readonly tracksText: boolean;
     readonly pixelUrl: string | undefined;
     readonly unsubscribeUrl: string;
     readonly extraHeaders: readonly (readonly [name: string, value: string])[];
@@ -45,7 +54,9 @@ export function createPrepare({
   return (message, raw) => {
     const { messageId, accountId, stream, recipient } = message;
     const simulated = isSimulatorAddress(recipient);
-    const unsubscribeUrl = links.unsubscribeUrl({ accountId, messageId, stream, recipient });
+    // The simulator reaches this service, and asks it for its own URLs alone.
+    const urls = links.under(simulated ? '' : message.trackingHost);
+    const unsubscribeUrl = urls.unsubscribeUrl({ accountId, messageId, stream, recipient });
     const extraHeaders: [string, string][] = [];
     if (message.listUnsubscribe || simulated) {
       const mailto = `<mailto:${links.unsubscribeAddress({ accountId, messageId })}>`;
@@ -61,8 +72,9 @@ export function createPrepare({
       ['CFBL-Address', `${links.feedbackAddress(messageId)}; report=arf`],
     );
     const content = rewriteForRecipient(raw, {
-      clickUrl: (target) => (message.trackClicks ? links.clickUrl(messageId, target) : undefined),
-      pixelUrl: message.trackOpens || simulated ? links.pixelUrl(messageId) : undefined,
+      clickUrl: (target) => (message.trackClicks ? urls.clickUrl(messageId, target) : undefined),
+      tracksText: message.trackClicks && message.trackText,
+      pixelUrl: message.trackOpens || simulated ? urls.pixelUrl(messageId) : undefined,
       unsubscribeUrl,
       extraHeaders,
     });

@@ -18,6 +18,8 @@ import {
 export interface RecipientChanges {
   /** The tracking URL of a link's target, undefined to leave the link alone. */
   readonly clickUrl: (target: string) => string | undefined;
+  /** Whether links in plain text are tracked as well. */
+  readonly tracksText: boolean;
   /** Undefined for no pixel. */
   readonly pixelUrl: string | undefined;
   /** What `{{ unsubscribe_url }}` becomes. */
@@ -45,13 +47,15 @@ interface Plan {
 }
 
 /** What was found in a message holds for all its recipients, as long as somebody still has its bytes. */
-const plans = new WeakMap<Uint8Array, Plan>();
+const plansWithText = new WeakMap<Uint8Array, Plan>();
+const plansWithoutText = new WeakMap<Uint8Array, Plan>();
 
 /** @returns `raw` itself when nothing is to be changed */
 export function rewriteForRecipient(raw: Uint8Array, changes: RecipientChanges): Uint8Array {
+  const plans = changes.tracksText ? plansWithText : plansWithoutText;
   let plan = plans.get(raw);
   if (plan === undefined) {
-    plan = planFor(raw);
+    plan = planFor(raw, changes.tracksText);
     plans.set(raw, plan);
   }
   const bytes = asBuffer(raw);
@@ -69,13 +73,15 @@ export function rewriteForRecipient(raw: Uint8Array, changes: RecipientChanges):
   return Buffer.concat(pieces);
 }
 
-function planFor(raw: Uint8Array): Plan {
+function planFor(raw: Uint8Array, tracksText: boolean): Plan {
   const block = readHeaders(raw);
+  // A DKIM signature of the sender's own covers the body: changing that would make good mail look forged.
+  if (block.fields.some(({ name }) => name === 'dkim-signature')) return { block, parts: [] };
   const parts: PlannedPart[] = [];
   let pixelPlaced = false;
   for (const part of findTextParts(raw, block)) {
     if (part.end - part.start > largestTextPartBytes) continue;
-    const { decoded, places } = placesIn(asBuffer(raw), part);
+    const { decoded, places } = placesIn(asBuffer(raw), part, tracksText);
     // One pixel a message: where a sender wrote several HTML parts, it is in the first.
     const wanted: readonly Place[] = pixelPlaced ? places.filter(({ kind }) => kind !== 'pixel') : places;
     if (wanted.length === 0) continue;
@@ -85,22 +91,23 @@ function planFor(raw: Uint8Array): Plan {
   return { block, parts };
 }
 
-function placesIn(raw: Buffer, part: TextPart): Pick<PlannedPart, 'decoded' | 'places'> {
+function placesIn(raw: Buffer, part: TextPart, tracksText: boolean): Pick<PlannedPart, 'decoded' | 'places'> {
   const { start, end, encoding } = part;
   const none = { decoded: undefined, places: [] };
-  if (part.kind === 'plain' && encoding !== 'base64' && !mayHoldPlaceholder(raw, part)) return none;
+  if (part.kind === 'plain' && !tracksText && encoding !== 'base64' && !mayHoldPlaceholder(raw, part))
+    return none;
   switch (encoding) {
     case 'base64': {
       const decoded = decodeBase64(raw, start, end);
-      return decoded === undefined ? none : { decoded, places: findPlaces(decoded, part) };
+      return decoded === undefined ? none : { decoded, places: findPlaces(decoded, part, tracksText) };
     }
     case 'identity': {
-      const places = findPlaces(raw.subarray(start, end), part);
+      const places = findPlaces(raw.subarray(start, end), part, tracksText);
       return { decoded: undefined, places: shifted(places, (offset) => offset + start) };
     }
     case 'quoted-printable': {
       const { bytes, encodedOffset } = decodeQuotedPrintable(raw, start, end);
-      return { decoded: undefined, places: shifted(findPlaces(bytes, part), encodedOffset) };
+      return { decoded: undefined, places: shifted(findPlaces(bytes, part, tracksText), encodedOffset) };
     }
   }
 }
@@ -137,7 +144,8 @@ function textFor(
   switch (place.kind) {
     case 'link': {
       const url = clickUrl(place.target);
-      return url === undefined ? undefined : place.quote + escapeHtml(url) + place.quote;
+      if (url === undefined) return undefined;
+      return kind === 'html' ? place.quote + escapeHtml(url) + place.quote : url;
     }
     case 'unsubscribe':
       return kind === 'html' ? escapeHtml(unsubscribeUrl) : unsubscribeUrl;

@@ -3,8 +3,8 @@
  * unsubscribe link, and where the pixel goes. Works on bytes in every charset that keeps ASCII markup in place, so that
  * nothing has to be converted, and nothing but these places can change.
  */
-import { type QuoteType, Tokenizer } from 'htmlparser2';
 import { decodeCharset } from './encoded-words.ts';
+import { findHtmlLinks } from './html-links.ts';
 import type { TextPart } from './text-parts.ts';
 
 export type Place = {
@@ -26,22 +26,33 @@ export type Place = {
 const placeholderWord = 'unsubscribe_url';
 const placeholder = /\{\{\s{0,8}unsubscribe_url\s{0,8}\}\}/g;
 
+/** How text that PGP signed or encrypted begins (RFC 4880 section 6.2); what it covers cannot be told from the rest. */
+const pgpArmor = '-----BEGIN PGP ';
+
 /** @returns the places in order, none overlapping; no places in a charset whose markup cannot be seen in its bytes */
-export function findPlaces(bytes: Buffer, { kind, charset }: Pick<TextPart, 'kind' | 'charset'>): Place[] {
+export function findPlaces(
+  bytes: Buffer,
+  { kind, charset }: Pick<TextPart, 'kind' | 'charset'>,
+  tracksText: boolean,
+): Place[] {
   const visible = asciiView(bytes, charset);
-  if (visible === undefined) return [];
+  if (visible === undefined || visible.text.includes(pgpArmor)) return [];
   const placeholders = findPlaceholders(visible.text);
-  if (kind === 'plain') return placeholders;
-  const links = findLinks(visible.text, bytes, charset);
+  if (kind === 'plain') {
+    const links = tracksText ? findTextLinks(visible.text, bytes, charset) : [];
+    return inOrder([...apartFrom(placeholders, links), ...placeholders]);
+  }
+  const links = findHtmlLinks(visible.text, bytes, charset);
   const pixel = visible.endsInAscii
     ? [{ kind: 'pixel' as const, start: links.bodyEnd, end: links.bodyEnd }]
     : [];
-  const apart = links.places.filter(
-    (link) => !placeholders.some(({ start, end }) => start < link.end && end > link.start),
-  );
-  const all: Place[] = [...apart, ...placeholders, ...pixel];
-  return all.sort((a, b) => a.start - b.start || a.end - b.end);
+  return inOrder([...apartFrom(placeholders, links.places), ...placeholders, ...pixel]);
 }
+
+const apartFrom = (placeholders: readonly Place[], links: readonly Place[]): Place[] =>
+  links.filter((link) => !placeholders.some(({ start, end }) => start < link.end && end > link.start));
+
+const inOrder = (places: Place[]): Place[] => places.sort((a, b) => a.start - b.start || a.end - b.end);
 
 interface AsciiView {
   /** One character a byte: ASCII as it is, everything else as something that is not ASCII. */
@@ -96,107 +107,36 @@ function findPlaceholders(text: string): Place[] {
   }));
 }
 
-/** Says on a tag that its link is to be left alone. */
-const optOutAttribute = 'data-no-track';
+/** What an address in plain text goes on to: a blank, or what people put around addresses. */
+const textLink = /https?:\/\/[^\s<>"]+/gi;
+/** Letters of scripts that are written without blanks could be the words behind the address. */
+const addressCharacters =
+  /^(?:[!#-;=?-~]|(?!\p{sc=Han}|\p{sc=Hiragana}|\p{sc=Katakana}|\p{sc=Hangul}|\p{sc=Thai}|\p{sc=Lao}|\p{sc=Khmer}|\p{sc=Myanmar})[\p{L}\p{M}\p{N}])+$/u;
 
-interface Attribute {
-  readonly start: number;
-  readonly end: number;
-  readonly quote: string;
-  readonly value: string;
-}
-
-/** Collects the tokenizer's view of one tag after another. */
-function findLinks(text: string, bytes: Buffer, charset: string): { places: Place[]; bodyEnd: number } {
+/** Only where the address surely ends: half a link is worse than one that is not tracked. */
+function findTextLinks(text: string, bytes: Buffer, charset: string): Place[] {
   const places: Place[] = [];
-  let bodyEnd = text.trimEnd().length;
-  let bodyClosed = false;
-  let isLinkTag = false;
-  let optedOut = false;
-  let href: Attribute | undefined;
-  let attributeName = '';
-  let nameEnd = 0;
-  let value = '';
-  const endTag = () => {
-    const target = href && targetOf(href.value);
-    if (isLinkTag && !optedOut && href && target !== undefined) {
-      const { start, end, quote } = href;
-      places.push({ kind: 'link', start, end, quote, target });
-    }
-    isLinkTag = false;
-  };
-  const ignore = () => {};
-  const tokenizer = new Tokenizer(
-    { xmlMode: false, decodeEntities: true },
-    {
-      onopentagname(start, end) {
-        isLinkTag = /^(?:a|area)$/i.test(text.slice(start, end));
-        optedOut = false;
-        href = undefined;
-      },
-      onattribname(start, end) {
-        attributeName = isLinkTag ? text.slice(start, end).toLowerCase() : '';
-        nameEnd = end;
-        value = '';
-        if (attributeName === optOutAttribute) optedOut = true;
-      },
-      onattribdata(start, end) {
-        if (attributeName === 'href') value += decodeCharset(bytes.subarray(start, end), charset);
-      },
-      onattribentity(codePoint) {
-        value += String.fromCodePoint(codePoint);
-      },
-      onattribend(quoteType, end) {
-        // Of two attributes of one name, HTML takes the first.
-        if (attributeName !== 'href' || href !== undefined) return;
-        href = attributeAt(text, nameEnd, end, quoteType, value);
-      },
-      onopentagend: endTag,
-      onselfclosingtag: endTag,
-      onclosetag(start, end) {
-        const name = text.slice(start, end).toLowerCase();
-        // Text behind the last </body> still belongs to the body, but the pixel has its place before the tag.
-        if (name === 'body' || (name === 'html' && !bodyClosed)) {
-          bodyEnd = text.lastIndexOf('<', start);
-          bodyClosed = name === 'body';
-        }
-      },
-      oncdata: ignore,
-      oncomment: ignore,
-      ondeclaration: ignore,
-      onend: ignore,
-      onprocessinginstruction: ignore,
-      ontext: ignore,
-      ontextentity: ignore,
-    },
-  );
-  tokenizer.write(text);
-  tokenizer.end();
-  return { places, bodyEnd };
+  for (const { 0: found, index: start } of text.matchAll(textLink)) {
+    const end = start + withoutPunctuation(found).length;
+    const target = decodeCharset(bytes.subarray(start, end), charset);
+    if (addressCharacters.test(target)) places.push({ kind: 'link', start, end, target, quote: '' });
+  }
+  return places;
 }
 
-function attributeAt(
-  text: string,
-  nameEnd: number,
-  end: number,
-  quoteType: QuoteType,
-  value: string,
-): Attribute | undefined {
-  let start = nameEnd;
-  while (start < end && /\s/.test(text.charAt(start))) start++;
-  if (text.charAt(start) !== '=') return undefined;
-  start++;
-  while (start < end && /\s/.test(text.charAt(start))) start++;
-  const first = text.charAt(start);
-  const isQuoted = quoteType !== unquoted && (first === '"' || first === "'");
-  return { start, end, quote: isQuoted ? first : '', value };
-}
+const closers: Readonly<Record<string, string>> = { ')': '(', ']': '[', '}': '{' };
 
-/** `QuoteType.Unquoted`: an enum of another package has no value without importing its code. */
-const unquoted: QuoteType = 1;
-
-/** As a browser reads an href: blanks around it and line breaks within it do not count. */
-function targetOf(href: string): string | undefined {
-  const target = href.replaceAll(/[\t\r\n]/g, '').trim();
-  return /^https?:\/\//i.test(target) ? target : undefined;
+/** What ends a sentence or closes a bracket that opened before the address is not of the address. */
+function withoutPunctuation(found: string): string {
+  let address = found;
+  for (;;) {
+    const last = address.at(-1) ?? '';
+    const opener = closers[last];
+    const isOutside =
+      opener === undefined
+        ? /[.,;:!?'*_~]/.test(last)
+        : address.split(last).length > address.split(opener).length;
+    if (!isOutside) return address;
+    address = address.slice(0, -1);
+  }
 }

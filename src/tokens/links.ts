@@ -10,13 +10,20 @@ export const trackingPaths = { open: '/o/', click: '/c/', unsubscribe: '/u/' } a
 /** Mail programs and scanners cut longer URLs; a link that would become longer stays what it is. */
 const longestLinkCharacters = 2000;
 
-export interface TrackingLinks {
+/** The URLs under one name. */
+export interface NamedLinks {
   /** True if `url` is one of ours, whether its token verifies or not. */
   isOurs(url: string): boolean;
   pixelUrl(messageId: number): string;
   /** Undefined for a target that is not tracked: too long, no http or https URL, or a link of ours already. */
   clickUrl(messageId: number, target: string): string | undefined;
   unsubscribeUrl(subscription: Subscription): string;
+}
+
+/** Under the service's own name, unless another is asked for. */
+export interface TrackingLinks extends NamedLinks {
+  /** @param host an account's tracking name, '' for the service's own; scheme and port are the service's */
+  under(host: string): NamedLinks;
   /** The envelope sender: bounces come back to it. */
   returnPath(messageId: number): string;
   feedbackAddress(messageId: number): string;
@@ -30,9 +37,29 @@ export interface TrackingLinks {
  * @param hostname the domain of the addresses
  */
 export function trackingLinks(tokens: SignedTokens, baseUrl: string, hostname: string): TrackingLinks {
-  const prefixes = Object.values(trackingPaths).map((path) => baseUrl + path);
-  const isOurs = (url: string) => prefixes.some((prefix) => url.startsWith(prefix));
   const addressOfToken = (token: AddressToken) => `${tokens.addressToken(token)}@${hostname}`;
+  const own = linksUnder(tokens, baseUrl, []);
+  return {
+    ...own,
+    under: (host) => (host === '' ? own : linksUnder(tokens, urlUnder(host, baseUrl), [baseUrl])),
+    returnPath: (messageId) => addressOfToken({ kind: 'bounce', messageId }),
+    feedbackAddress: (messageId) => addressOfToken({ kind: 'feedback', messageId }),
+    unsubscribeAddress: ({ accountId, messageId }) =>
+      addressOfToken({ kind: 'unsubscribe', messageId, accountId }),
+    readAddress(address) {
+      const at = address.lastIndexOf('@');
+      if (at < 0 || address.slice(at + 1).toLowerCase() !== hostname.toLowerCase()) return undefined;
+      return tokens.readAddress(address.slice(0, at));
+    },
+  };
+}
+
+/** @param otherUrls further base URLs whose links are ours */
+function linksUnder(tokens: SignedTokens, baseUrl: string, otherUrls: readonly string[]): NamedLinks {
+  const prefixes = [baseUrl, ...otherUrls].flatMap((url) =>
+    Object.values(trackingPaths).map((path) => url + path),
+  );
+  const isOurs = (url: string) => prefixes.some((prefix) => url.startsWith(prefix));
   return {
     isOurs,
     pixelUrl: (messageId) => `${baseUrl}${trackingPaths.open}${tokens.openToken(messageId)}`,
@@ -44,14 +71,11 @@ export function trackingLinks(tokens: SignedTokens, baseUrl: string, hostname: s
     },
     unsubscribeUrl: (subscription) =>
       `${baseUrl}${trackingPaths.unsubscribe}${tokens.unsubscribeToken(subscription)}`,
-    returnPath: (messageId) => addressOfToken({ kind: 'bounce', messageId }),
-    feedbackAddress: (messageId) => addressOfToken({ kind: 'feedback', messageId }),
-    unsubscribeAddress: ({ accountId, messageId }) =>
-      addressOfToken({ kind: 'unsubscribe', messageId, accountId }),
-    readAddress(address) {
-      const at = address.lastIndexOf('@');
-      if (at < 0 || address.slice(at + 1).toLowerCase() !== hostname.toLowerCase()) return undefined;
-      return tokens.readAddress(address.slice(0, at));
-    },
   };
+}
+
+function urlUnder(host: string, baseUrl: string): string {
+  const url = new URL(baseUrl);
+  url.hostname = host;
+  return url.origin;
 }

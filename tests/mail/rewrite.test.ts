@@ -9,6 +9,7 @@ const pixel = '<img src="https://t.example/o/P" width="1" height="1" alt="" styl
 const tracked = (target: string) => `https://t.example/c/${Buffer.from(target).toString('base64url')}`;
 const changes: RecipientChanges = {
   clickUrl: tracked,
+  tracksText: false,
   pixelUrl: 'https://t.example/o/P',
   unsubscribeUrl: 'https://t.example/u/U',
   extraHeaders: [],
