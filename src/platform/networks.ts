@@ -1,4 +1,4 @@
-/** Whether an address lies in networks that the operator named. */
+/** Whether an address lies in networks that the operator, or a rule, names. */
 import ipaddr from 'ipaddr.js';
 import type { Network } from '../config/readers.ts';
 
@@ -13,3 +13,11 @@ export function inNetworks(networks: readonly Network[]): (address: string) => b
     );
   };
 }
+
+/** @param cidrs as in `192.0.2.0/24`; a wrong one is a fault of the program */
+export function addressRange(cidrs: readonly string[]): (address: string) => boolean {
+  return inNetworks(cidrs.map((cidr) => ipaddr.parseCIDR(cidr)));
+}
+
+export const isLoopback = (address: string): boolean =>
+  ipaddr.isValid(address) && ipaddr.process(address).range() === 'loopback';

@@ -6,6 +6,7 @@
 /// <reference types="@fastify/swagger" />
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { App } from '../api/app.ts';
+import { plainAddress } from '../platform/client-address.ts';
 import { trackingPaths } from '../tokens/links.ts';
 import type { SignedTokens, Subscription } from '../tokens/signed.ts';
 import type { Recorder } from './recorder.ts';
@@ -39,7 +40,8 @@ export function trackRoutes(app: App, parts: TrackParts): void {
       { parseAs: 'string', bodyLimit: largestFormBytes },
       (_request, body, done) => done(null, body),
     );
-    const reading = { method: ['GET', 'HEAD'], schema: { hide: true }, exposeHeadRoute: false };
+    const shared = { schema: { hide: true }, config: { onTrackingNames: true } } as const;
+    const reading = { ...shared, method: ['GET', 'HEAD'], exposeHeadRoute: false };
     scope.route({
       ...reading,
       url: `${trackingPaths.open}*`,
@@ -56,8 +58,8 @@ export function trackRoutes(app: App, parts: TrackParts): void {
       handler: (request: FastifyRequest, reply) => answerQuestion(request, reply, parts),
     });
     scope.route({
+      ...shared,
       method: 'POST',
-      schema: { hide: true },
       url: `${trackingPaths.unsubscribe}*`,
       handler: (request: FastifyRequest, reply) => answerWish(request, reply, parts),
     });
@@ -72,10 +74,7 @@ function tokenOf({ params }: FastifyRequest): string {
 function answerOpen(request: FastifyRequest, reply: FastifyReply, { tokens, recorder, clock }: TrackParts) {
   const token = tokens.readOpen(tokenOf(request));
   if (token === undefined) return notFound(reply);
-  // Nobody looks at a picture by asking for its headers.
-  if (request.method === 'GET') {
-    recorder.record({ type: 'opened', ...token, atMs: clock.now(), ...clientFacts(request) });
-  }
+  recorder.record({ type: 'opened', ...token, url: '', atMs: clock.now(), ...clientFacts(request) });
   return plain(reply, 200).type('image/gif').send(pixel);
 }
 
@@ -83,15 +82,7 @@ function answerClick(request: FastifyRequest, reply: FastifyReply, { tokens, rec
   const token = tokens.readClick(tokenOf(request));
   if (token === undefined) return notFound(reply);
   const { messageId, target } = token;
-  if (request.method === 'GET') {
-    recorder.record({
-      type: 'clicked',
-      messageId,
-      url: target,
-      atMs: clock.now(),
-      ...clientFacts(request),
-    });
-  }
+  recorder.record({ type: 'clicked', messageId, url: target, atMs: clock.now(), ...clientFacts(request) });
   return plain(reply, 302).header('location', inHeader(target)).send('');
 }
 
@@ -161,8 +152,17 @@ function plain(reply: FastifyReply, statusCode: number) {
     .type('text/plain; charset=utf-8');
 }
 
-function clientFacts({ ip, headers }: FastifyRequest) {
-  return { userAgent: (headers['user-agent'] ?? '').slice(0, longestUserAgent), address: ip };
+/** By which browsers and mail programs say that they fetch ahead of their user. */
+const prefetchHeaders = ['sec-purpose', 'purpose', 'x-purpose', 'x-moz'] as const;
+
+function clientFacts({ ip, method, headers }: FastifyRequest) {
+  const purposes = prefetchHeaders.map((name) => String(headers[name] ?? ''));
+  return {
+    userAgent: (headers['user-agent'] ?? '').slice(0, longestUserAgent).toWellFormed(),
+    address: plainAddress(ip),
+    isHead: method === 'HEAD',
+    isPrefetch: purposes.some((purpose) => /prefetch|preview|prerender/i.test(purpose)),
+  };
 }
 
 /** A header is ASCII: what is not is written as a browser would ask for it, everything else stays as it is. */

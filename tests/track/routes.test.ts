@@ -8,7 +8,7 @@ import fastify from 'fastify';
 import { pino } from 'pino';
 import { request } from 'undici';
 import type { App } from '../../src/api/app.ts';
-import { accepted, anAccount, aSubmission } from '../../src/store/conformance/fixtures.ts';
+import { accepted, anAccount, aSubmission, deliverAll } from '../../src/store/conformance/fixtures.ts';
 import type { Store } from '../../src/store/contract/store.ts';
 import { openSqliteStore } from '../../src/store/sqlite/open.ts';
 import { deriveKeys } from '../../src/tokens/keys.ts';
@@ -16,6 +16,7 @@ import { trackingLinks } from '../../src/tokens/links.ts';
 import { signedTokens } from '../../src/tokens/signed.ts';
 import { Recorder } from '../../src/track/recorder.ts';
 import { trackRoutes } from '../../src/track/routes.ts';
+import { Spool } from '../../src/track/spool.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 
 const tokens = signedTokens(deriveKeys(['a secret that is long enough for tests']));
@@ -35,7 +36,9 @@ before(async () => {
   store = await openSqliteStore(folder, 'serve');
   accountId = (await anAccount(store)).id;
   messageId = (await accepted(store, aSubmission(accountId, { stream: 'news' })))[0] ?? 0;
-  recorder = new Recorder({ log: store.log, clock, logger: pino({ level: 'silent' }) });
+  await deliverAll(store);
+  const spool = await Spool.open(join(folder, 'visits'));
+  recorder = new Recorder({ log: store.log, spool, clock, logger: pino({ level: 'silent' }) });
   app = fastify();
   trackRoutes(app, { tokens, recorder, clock, log: store.log, suppressions: store.suppressions });
   base = await app.listen({ host: '127.0.0.1', port: 0 });
@@ -82,8 +85,17 @@ test('the pixel answers with a picture that nobody keeps, and an open is told', 
     userAgent: 'x'.repeat(512),
     address: '127.0.0.1',
     first: true,
+    visitor: 'human',
+    confidence: 0.5,
+    reason: 'nothing speaks for a machine, nor much for a person',
   });
-  assert.equal(more.length, 0, 'asking for the headers alone is no open');
+  assert.deepEqual(
+    more.map(({ visitor, detailJson }) => [visitor, (JSON.parse(detailJson) as { first: boolean }).first]),
+    [['machine', false]],
+    'asking for the headers alone is what machines do',
+  );
+  await (await request(url, { headers: { 'sec-purpose': 'prefetch;anonymous-client-ip' } })).body.dump();
+  assert.equal((await events('opened')).at(-1)?.visitor, 'machine');
 });
 
 test('a link leads to its target, unchanged, and a click is told with it', async () => {
@@ -103,7 +115,8 @@ test('a link leads to its target, unchanged, and a click is told with it', async
   }
   const head = await request(links().clickUrl(messageId, 'https://example.org/') ?? '', { method: 'HEAD' });
   assert.deepEqual([head.statusCode, head.headers['location']], [302, 'https://example.org/']);
-  assert.equal((await events('clicked')).length, 4);
+  const clicks = await events('clicked');
+  assert.deepEqual([clicks.length, clicks.at(-1)?.visitor], [5, 'machine']);
 });
 
 test('a token that does not verify is a plain 404, whatever it asks for', async () => {

@@ -1,0 +1,143 @@
+/**
+ * Opens and clicks on disk, for the time that the store does not take them: lines of JSON in numbered files, bounded in
+ * bytes, read back oldest first, also by the process after this one. Must never hold up the answer to a recipient.
+ */
+import { appendFile, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Visit } from './visit.ts';
+
+/** A visit takes some 300 bytes: this is a quarter of a million of them. */
+const mostBytes = 64 * 2 ** 20;
+/** Of one file: what is read back at once, and what a crash in the middle of that may tell twice. */
+const segmentBytes = 256 * 1024;
+
+interface Segment {
+  readonly number: number;
+  bytes: number;
+}
+
+export interface SpooledVisits {
+  readonly visits: readonly Visit[];
+  /** They are in the store but for `left`, which stay here. */
+  done(left: readonly Visit[]): Promise<void>;
+}
+
+export class Spool {
+  readonly #folder: string;
+  readonly #mostBytes: number;
+  readonly #segments: Segment[];
+  /** One file operation after another. */
+  #turn: Promise<unknown> = Promise.resolve();
+  #lastNumber: number;
+  /** Nothing is added to it any more when it is being read. */
+  #open: Segment | undefined;
+
+  private constructor(folder: string, segments: Segment[], limitBytes: number) {
+    this.#folder = folder;
+    this.#segments = segments;
+    this.#mostBytes = limitBytes;
+    this.#lastNumber = segments.at(-1)?.number ?? 0;
+  }
+
+  /** Finds what the process before this one has left. @param folder is made if it is not there */
+  static async open(folder: string, limitBytes = mostBytes): Promise<Spool> {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    const segments: Segment[] = [];
+    for (const name of await readdir(folder)) {
+      const number = Number(/^visits-(\d+)\.jsonl$/.exec(name)?.[1]);
+      if (Number.isSafeInteger(number)) {
+        segments.push({ number, bytes: (await stat(join(folder, name))).size });
+      }
+    }
+    return new Spool(
+      folder,
+      segments.sort((a, b) => a.number - b.number),
+      limitBytes,
+    );
+  }
+
+  get bytes(): number {
+    return this.#segments.reduce((sum, segment) => sum + segment.bytes, 0);
+  }
+
+  get isEmpty(): boolean {
+    return this.#segments.length === 0;
+  }
+
+  /** @returns how many found room, from the first on @throws what the disk says; then none was taken */
+  add(visits: readonly Visit[]): Promise<number> {
+    return this.#inTurn(async () => {
+      let taken = 0;
+      let room = this.#mostBytes - this.bytes;
+      let text = '';
+      for (const visit of visits) {
+        const line = `${JSON.stringify(visit)}\n`;
+        const bytes = Buffer.byteLength(line);
+        if (bytes > room) break;
+        room -= bytes;
+        text += line;
+        taken++;
+      }
+      if (taken === 0) return 0;
+      const segment = this.#openSegment();
+      await appendFile(this.#path(segment.number), text, { mode: 0o600, flush: true });
+      if (!this.#segments.includes(segment)) this.#segments.push(segment);
+      segment.bytes += Buffer.byteLength(text);
+      return taken;
+    });
+  }
+
+  /** The oldest file's visits; undefined when there are none. Taken again until it is done. */
+  take(): Promise<SpooledVisits | undefined> {
+    return this.#inTurn(async () => {
+      const [segment] = this.#segments;
+      if (segment === undefined) return undefined;
+      if (segment === this.#open) this.#open = undefined;
+      const text = await readFile(this.#path(segment.number), 'utf8');
+      return { visits: parseLines(text), done: (left) => this.#inTurn(() => this.#finish(segment, left)) };
+    });
+  }
+
+  async #finish(segment: Segment, left: readonly Visit[]): Promise<void> {
+    const path = this.#path(segment.number);
+    if (left.length === 0) {
+      await rm(path, { force: true });
+      this.#segments.splice(this.#segments.indexOf(segment), 1);
+      return;
+    }
+    const text = left.map((visit) => `${JSON.stringify(visit)}\n`).join('');
+    await writeFile(`${path}.new`, text, { mode: 0o600, flush: true });
+    await rename(`${path}.new`, path);
+    segment.bytes = Buffer.byteLength(text);
+  }
+
+  #openSegment(): Segment {
+    if (this.#open === undefined || this.#open.bytes >= segmentBytes) {
+      this.#open = { number: ++this.#lastNumber, bytes: 0 };
+    }
+    return this.#open;
+  }
+
+  #path(number: number): string {
+    return join(this.#folder, `visits-${String(number).padStart(12, '0')}.jsonl`);
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(work);
+    this.#turn = result.catch(() => undefined);
+    return result;
+  }
+}
+
+/** The last line may be half of one: the process ended while it wrote. */
+function parseLines(text: string): Visit[] {
+  const visits: Visit[] = [];
+  for (const line of text.split('\n')) {
+    try {
+      if (line !== '') visits.push(JSON.parse(line) as Visit);
+    } catch {
+      // Nobody can say any more what it was.
+    }
+  }
+  return visits;
+}
