@@ -17,4 +17,8 @@ declare module 'fastify' {
     /** Whose token the request carries. Set by `authenticate` before any handler of the API runs. */
     account: Account;
   }
+  interface FastifyContextConfig {
+    /** Also served under customers' tracking names, which serve nothing else. */
+    onTrackingNames?: true;
+  }
 }

@@ -25,6 +25,7 @@ import { msndrRoutes } from './msndr/routes.ts';
 import { nativeRoutes } from './native/routes.ts';
 import { operationsRoutes } from './operations.ts';
 import { refusalOf } from './refusals.ts';
+import { trackingNames } from './tracking-names.ts';
 import { unknownRoutes } from './unknown-routes.ts';
 
 /** Adds routes with their whole paths. */
@@ -34,7 +35,7 @@ export interface ApiDependencies {
   readonly accept: Accept;
   readonly store: Pick<
     Store,
-    'accounts' | 'intake' | 'messages' | 'log' | 'queue' | 'suppressions' | 'templates'
+    'accounts' | 'mailSettings' | 'intake' | 'messages' | 'log' | 'queue' | 'suppressions' | 'templates'
   >;
   readonly credentials: Pick<Credentials, 'byToken'>;
   readonly clock: Clock;
@@ -88,6 +89,7 @@ export async function buildApi(dependencies: ApiDependencies): Promise<App> {
   const { publicUrl, credentials, routes } = dependencies;
   const app = bareApp(dependencies);
   unknownRoutes(app);
+  trackingNames(app, { mailSettings: dependencies.store.mailSettings, publicUrl });
   await apiDocument(app, publicUrl);
   operationsRoutes(app, { ...dependencies, queue: dependencies.store.queue });
   frontPage(app);

@@ -6,6 +6,7 @@ import { type Static, Type } from '@fastify/type-provider-typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Accept, type Draft, noOptions, RefusedError } from '../../accept/draft.ts';
 import type { Store } from '../../store/contract/store.ts';
+import type { Template } from '../../store/contract/templates.ts';
 import type { App } from '../app.ts';
 import { ApiError, notFound } from '../errors.ts';
 import { fillTemplate } from '../template-content.ts';
@@ -147,7 +148,7 @@ function templateSendRoute(app: App, { accept, store }: MsndrDependencies): void
       const from = body.from_email
         ? { address: body.from_email, name: body.from_name ?? '' }
         : { address: fromAddress, name: body.from_name ?? fromName };
-      const draft = draftOf(account, body.to, template.id, {
+      const draft = draftOf(account, body.to, template, {
         ...parts,
         from,
         headers: {},
@@ -226,7 +227,7 @@ type Content = Omit<Extract<Draft['mail'], { content: unknown }>['content'], 'to
 function draftOf(
   account: FastifyRequest['account'],
   to: string,
-  templateId: number | undefined,
+  template: Template | undefined,
   content: Content,
 ): Draft & { readonly mail: { readonly content: Content } } {
   return {
@@ -245,8 +246,8 @@ function draftOf(
         replyTo: [],
       },
     },
-    options: noOptions,
-    templateId,
+    options: { ...noOptions, listUnsubscribe: template?.listUnsubscribe },
+    templateId: template?.id,
     idempotency: undefined,
   };
 }

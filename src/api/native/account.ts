@@ -11,7 +11,7 @@ const AccountShape = Type.Object({
   name: Type.String(),
   email: Type.String(),
   time_zone: Type.String(),
-  track: Type.Object({ opens: Type.Boolean(), clicks: Type.Boolean() }),
+  track: Type.Object({ opens: Type.Boolean(), clicks: Type.Boolean(), text: Type.Boolean() }),
   list_unsubscribe: Type.Boolean(),
   created_at: Time,
 });
@@ -47,7 +47,11 @@ export function accountRoutes(app: App, dependencies: ProvisionDependencies): vo
       name: account.name,
       email: account.email,
       time_zone: account.timeZone,
-      track: { opens: account.settings.trackOpens, clicks: account.settings.trackClicks },
+      track: {
+        opens: account.settings.trackOpens,
+        clicks: account.settings.trackClicks,
+        text: account.settings.trackText,
+      },
       list_unsubscribe: account.settings.listUnsubscribe,
       created_at: isoTime(account.createdAtMs),
     }),

@@ -4,7 +4,9 @@ import type { Clock, Random } from '../../platform/clock.ts';
 import type { Store } from '../../store/contract/store.ts';
 import type { App } from '../app.ts';
 import { accountRoutes } from './account.ts';
+import { complaintRoute } from './complaints.ts';
 import { eventRoutes } from './events.ts';
+import { mailSettingsRoutes } from './mail-settings.ts';
 import { messageRoutes } from './messages.ts';
 import { sendRoute } from './send.ts';
 import { suppressionRoutes } from './suppressions.ts';
@@ -14,21 +16,24 @@ export interface NativeDependencies {
   readonly accept: Accept;
   readonly store: Pick<
     Store,
-    'accounts' | 'intake' | 'messages' | 'log' | 'queue' | 'suppressions' | 'templates'
+    'accounts' | 'mailSettings' | 'intake' | 'messages' | 'log' | 'queue' | 'suppressions' | 'templates'
   >;
   readonly clock: Clock;
   readonly random: Random;
   /** Of a whole message in JSON. */
   readonly messageBodyBytes: number;
+  readonly publicUrl: string;
 }
 
 export function nativeRoutes(app: App, dependencies: NativeDependencies): void {
-  const { accept, store, clock, random, messageBodyBytes } = dependencies;
-  const { accounts, templates, suppressions, log } = store;
+  const { accept, store, clock, random, messageBodyBytes, publicUrl } = dependencies;
+  const { accounts, mailSettings, templates, suppressions, log } = store;
   sendRoute(app, { accept, store, clock, bodyBytes: messageBodyBytes });
   messageRoutes(app, store);
   eventRoutes(app, log);
   suppressionRoutes(app, { suppressions, clock });
+  complaintRoute(app, { store, clock });
+  mailSettingsRoutes(app, { mailSettings, publicUrl });
   templateRoutes(app, { templates, clock });
   accountRoutes(app, { accounts, clock, random });
 }

@@ -13,11 +13,12 @@ import { parseMailboxes } from '../../mail/address.ts';
 import type { Account } from '../../store/contract/accounts.ts';
 import type { RecipientRole } from '../../store/contract/intake.ts';
 import type { Store } from '../../store/contract/store.ts';
-import type { TemplateStore } from '../../store/contract/templates.ts';
+import type { Template, TemplateStore } from '../../store/contract/templates.ts';
 import type { Clock } from '../../platform/clock.ts';
 import type { App } from '../app.ts';
 import { ApiError } from '../errors.ts';
 import { fillTemplate } from '../template-content.ts';
+import { TrackSwitches } from './mail-settings.ts';
 import { closed, Id } from './shapes.ts';
 
 /** Bounds of lists in a request; how many recipients a message may have is a setting. */
@@ -87,13 +88,15 @@ const SendBody = closed(
       Type.Boolean({ default: false, description: 'Goes also to those who unsubscribed (a password reset)' }),
     ),
     track: Type.Optional(
-      closed(
-        { opens: Type.Optional(Type.Boolean()), clicks: Type.Optional(Type.Boolean()) },
-        { description: "The account's settings where left out" },
-      ),
+      closed(TrackSwitches, {
+        description: 'What is left out is as the stream, the sending domain or the account has it',
+      }),
     ),
     list_unsubscribe: Type.Optional(
-      Type.Boolean({ description: "Adds one-click unsubscribe headers; the account's setting if left out" }),
+      Type.Boolean({
+        description:
+          'Adds one-click unsubscribe headers; as the template, the stream, the sending domain or the account has it if left out',
+      }),
     ),
     template: Type.Optional(TemplateBody),
   },
@@ -159,7 +162,7 @@ export function sendRoute(app: App, dependencies: SendDependencies): void {
       const idempotency = key === undefined ? undefined : { key, fingerprint: fingerprintOf(body) };
       const replayed = idempotency && (await firstAnswer(dependencies, account.id, idempotency));
       if (replayed !== undefined) return reply.code(201).header(replayedHeader, 'true').send(replayed);
-      const { mail, templateId } = await contentOf(store.templates, account, body);
+      const { mail, template } = await contentOf(store.templates, account, body);
       const draft: Draft = {
         account,
         door: 'api',
@@ -173,9 +176,10 @@ export function sendRoute(app: App, dependencies: SendDependencies): void {
           essential: body.essential ?? false,
           trackOpens: body.track?.opens,
           trackClicks: body.track?.clicks,
-          listUnsubscribe: body.list_unsubscribe,
+          trackText: body.track?.text,
+          listUnsubscribe: body.list_unsubscribe ?? template?.listUnsubscribe,
         },
-        templateId,
+        templateId: template?.id,
         idempotency,
       };
       const { messageIds, recipients, repeated } = await accept(draft).catch((error: unknown) => {
@@ -236,7 +240,7 @@ async function contentOf(
   templates: TemplateStore,
   account: Account,
   body: SendBody,
-): Promise<{ mail: MailContent; templateId: number | undefined }> {
+): Promise<{ mail: MailContent; template: Template | undefined }> {
   const filled = await filledTemplate(templates, account, body);
   const { subject, text, html } = filled === undefined ? body : filled.parts;
   if (subject === undefined) throw new ApiError(422, 'invalid', "'subject' is missing", 'subject');
@@ -251,7 +255,7 @@ async function contentOf(
     headers: body.headers ?? {},
     attachments: (body.attachments ?? []).map(attachmentOf),
   };
-  return { mail, templateId: filled?.template.id };
+  return { mail, template: filled?.template };
 }
 
 async function filledTemplate(templates: TemplateStore, account: Account, body: SendBody) {

@@ -25,6 +25,10 @@ const MissingVariablesRule = Type.Enum(missingVariablesRules, {
   description: 'Whether a parameter that a send call does not give is an error or empty',
 });
 
+const ListUnsubscribe = Type.Union([Type.Boolean(), Type.Null()], {
+  description: 'Adds one-click unsubscribe headers; null takes the setting of the stream or the account',
+});
+
 const TemplateBody = closed(
   {
     name: Name,
@@ -34,6 +38,7 @@ const TemplateBody = closed(
     html: Type.Optional(nullable(Part)),
     text: Type.Optional(nullable(Part)),
     missing_variables: Type.Optional(MissingVariablesRule),
+    list_unsubscribe: Type.Optional(ListUnsubscribe),
   },
   {
     description: '`html`, `text` or both are needed. In `html` values are escaped unless they say `| raw`.',
@@ -51,6 +56,7 @@ const TemplateChanges = closed(
     html: Type.Optional(nullable(Part)),
     text: Type.Optional(nullable(Part)),
     missing_variables: Type.Optional(MissingVariablesRule),
+    list_unsubscribe: Type.Optional(ListUnsubscribe),
   },
   { description: 'What is left out stays as it is' },
 );
@@ -65,6 +71,7 @@ const TemplateShape = Type.Object({
   html: nullable(Type.String()),
   text: nullable(Type.String()),
   missing_variables: MissingVariablesRule,
+  list_unsubscribe: ListUnsubscribe,
   created_at: Time,
   updated_at: Time,
 });
@@ -229,11 +236,12 @@ const emptyContent: TemplateContent = {
   html: undefined,
   text: undefined,
   missingVariables: 'error',
+  listUnsubscribe: undefined,
 };
 
 /** @throws ApiError, TemplateError: what would come out is no good template */
 function changedContent(before: TemplateContent, changes: TemplateChanges): TemplateContent {
-  const { from_email: from, html, text } = changes;
+  const { from_email: from, html, text, list_unsubscribe: listed } = changes;
   const content: TemplateContent = {
     name: changes.name ?? before.name,
     fromAddress: from === undefined ? before.fromAddress : senderAddress(from),
@@ -242,6 +250,7 @@ function changedContent(before: TemplateContent, changes: TemplateChanges): Temp
     html: html === undefined ? before.html : (html ?? undefined),
     text: text === undefined ? before.text : (text ?? undefined),
     missingVariables: changes.missing_variables ?? before.missingVariables,
+    listUnsubscribe: listed === undefined ? before.listUnsubscribe : (listed ?? undefined),
   };
   if (content.html === undefined && content.text === undefined) {
     throw new ApiError(422, 'body-missing', 'A template needs html, text or both', 'html');
@@ -276,6 +285,7 @@ function templateShape(template: Template): Static<typeof TemplateShape> {
     html: html ?? null,
     text: text ?? null,
     missing_variables: template.missingVariables,
+    list_unsubscribe: template.listUnsubscribe ?? null,
     created_at: isoTime(template.createdAtMs),
     updated_at: isoTime(template.updatedAtMs),
   };
