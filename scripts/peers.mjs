@@ -18,6 +18,11 @@ const peers = {
   // The second is what swaks speaks TLS with.
   swaks: { packages: ['swaks', 'libnet-ssleay-perl'], programs: ['swaks'] },
   php: { packages: ['php-cli'], programs: ['php'] },
+  // The fonts are for Cyrillic: without any, a page has no letters to measure.
+  chromium: {
+    packages: ['chromium-headless-shell', 'fonts-dejavu-core'],
+    programs: ['chromium-headless-shell'],
+  },
 };
 
 /** Fetches every peer that is not there yet; tells of those that cannot be had on standard error. */
