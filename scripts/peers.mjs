@@ -120,6 +120,8 @@ export function findPeer(program) {
   const root = join(peersFolder, name);
   // Debian's alternatives give php8.2 its short name as it is installed, which it is not here.
   const [command] = [
+    // What stands there is the program itself; its namesake in usr/bin is a script that names it by its whole path.
+    ...matching(root, `usr/lib/${name}`, new RegExp(`^${program}$`)),
     ...matching(root, 'usr/sbin', new RegExp(`^${program}$`)),
     ...matching(root, 'usr/bin', new RegExp(`^${program}[0-9.]*$`)),
   ];
@@ -131,8 +133,15 @@ export function findPeer(program) {
     ...triplets.flatMap((lib) => [...matching(lib, 'perl5', /^5\./), ...matching(lib, 'perl', /^5\./)]),
   ];
   const env = {
-    LD_LIBRARY_PATH: [...triplets, ...matching(root, 'usr/lib', /^postfix$/)].join(':'),
+    LD_LIBRARY_PATH: [
+      ...triplets,
+      ...triplets.flatMap((lib) => matching(lib, '.', /^pulseaudio$/)),
+      ...matching(root, 'usr/lib', /^postfix$/),
+    ].join(':'),
     PERL5LIB: perl.join(':'),
+    // Where fontconfig looks for fonts, and for what it is told of them.
+    XDG_DATA_HOME: join(root, 'usr/share'),
+    FONTCONFIG_PATH: join(root, 'etc/fonts'),
   };
   return { command, root, env };
 }

@@ -3,6 +3,7 @@
  * in which order things start, and that they stop in the reverse one.
  */
 import { type AddressInfo, createServer } from 'node:net';
+import { join } from 'node:path';
 import { type Logger, pino } from 'pino';
 import { Counter, Registry } from 'prom-client';
 import { createAccept } from './accept/accept.ts';
@@ -36,8 +37,10 @@ import { openSqliteStore } from './store/sqlite/open.ts';
 import { deriveKeys, type SecretKeys } from './tokens/keys.ts';
 import { type TrackingLinks, trackingLinks } from './tokens/links.ts';
 import { signedTokens } from './tokens/signed.ts';
+import { measureVisits } from './track/metrics.ts';
 import { Recorder } from './track/recorder.ts';
 import { trackRoutes } from './track/routes.ts';
+import { Spool } from './track/spool.ts';
 import { createEndpoints, openSecret } from './webhooks/endpoints.ts';
 import { openPost } from './webhooks/post.ts';
 import { createSeal } from './webhooks/seal.ts';
@@ -90,6 +93,7 @@ export async function startService(config: Config, surroundings: Surroundings = 
   let wakeDelivery = (): void => {};
   const accept = createAccept({
     intake: store.intake,
+    mailSettings: store.mailSettings,
     clock: ground.clock,
     random: ground.random,
     hostname: config.hostname,
@@ -193,7 +197,9 @@ async function startHttp(
     await startWebhooks({ log, webhooks, post, openSecret: openSecret(seal), clock, random, logger }),
   );
 
-  const recorder = running.use(new Recorder({ log, clock, logger }));
+  const spool = await Spool.open(join(config.dataFolder, 'visits'));
+  const recorder = running.use(new Recorder({ log, spool, clock, logger }));
+  measureVisits(registry, recorder);
   const tokens = signedTokens(keys);
   const api = await buildApi({
     accept,

@@ -138,16 +138,19 @@ export class Recorder implements AsyncDisposable {
       const visit = this.#waiting.shift();
       if (visit === undefined) break;
       this.#underWay.add(visit);
-      void this.#tell(visit).then((told) => {
-        this.#underWay.delete(visit);
-        if (!told) (this.#stop.signal.aborted ? this.#leftOver : this.#waiting).push(visit);
-        this.#pump();
-      });
+      void this.#deliver(visit);
     }
     if (this.#waiting.length > 0) void this.#guard();
     if (this.waiting === 0 && this.#underWay.size === 0 && !this.#spilling) {
       for (const idle of this.#idlers.splice(0)) idle();
     }
+  }
+
+  async #deliver(visit: Visit): Promise<void> {
+    const told = await this.#tell(visit);
+    this.#underWay.delete(visit);
+    if (!told) (this.#stop.signal.aborted ? this.#leftOver : this.#waiting).push(visit);
+    this.#pump();
   }
 
   /** @returns false if the store did not take it */

@@ -22,6 +22,7 @@ async function startAccept() {
   let wakes = 0;
   const accept = createAccept({
     intake: store.intake,
+    mailSettings: store.mailSettings,
     clock,
     random: systemRandom,
     hostname: 'mail.example.net',

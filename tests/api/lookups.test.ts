@@ -78,7 +78,8 @@ describe('events', () => {
   test('are pulled after a cursor, by type, without missing or repeating any', async () => {
     await using api = await startApi();
     for (let count = 0; count < 3; count++) await send(api, { metadata: { count } });
-    const client = { userAgent: 'Mail/1', address: '192.0.2.1' };
+    const visitor = { kind: 'human', confidence: 0.8, reason: 'a browser' } as const;
+    const client = { userAgent: 'Mail/1', address: '192.0.2.1', visitor };
     await api.store.log.report({ type: 'opened', messageId: 2, atMs: api.clock.now(), ...client });
     const pulled: object[] = [];
     let after = 0;
@@ -95,7 +96,14 @@ describe('events', () => {
     ]);
     const { json } = await api.get('/api/events?types=opened,clicked');
     assert.equal(json.next_after, 4);
-    assert.deepEqual(json.events[0].detail, { user_agent: 'Mail/1', address: '192.0.2.1', first: true });
+    assert.deepEqual(json.events[0].detail, {
+      user_agent: 'Mail/1',
+      address: '192.0.2.1',
+      first: true,
+      visitor: 'human',
+      confidence: 0.8,
+      reason: 'a browser',
+    });
     assert.deepEqual(json.events[0].metadata, { count: 1 });
     const other = await api.call('GET', '/api/events', { token: await api.otherToken() });
     assert.deepEqual(other.json, { events: [], next_after: 0, at_end: true });
@@ -152,6 +160,7 @@ describe('templates', () => {
       html: null,
       text: 'Hi {{ name }}',
       missing_variables: 'error',
+      list_unsubscribe: null,
       created_at: '2026-11-21T12:00:00.000Z',
       updated_at: '2026-11-21T12:00:00.000Z',
     });

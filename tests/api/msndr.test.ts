@@ -66,7 +66,9 @@ describe('sending by the msndr API', () => {
     await using api = await startApi();
     await api.post('/v1/email/messages', { ...simple, html: '' });
     await claimAndSettle(api);
-    const client = { userAgent: 'x', address: '192.0.2.1' };
+    const visitor = { kind: 'human', confidence: 0.8, reason: 'a browser' } as const;
+    const client = { userAgent: 'x', address: '192.0.2.1', visitor };
+    const who = ', by a person (80 % sure: a browser)';
     const at = { messageId: 1, atMs: api.clock.now() };
     await api.store.log.report({ ...at, type: 'opened', ...client });
     for (const url of ['http://foo.com', 'http://bar.com', 'http://bar.com']) {
@@ -89,10 +91,10 @@ describe('sending by the msndr API', () => {
       [
         'Taken in by HTTP and stored',
         'mx.example.org took it: 250 2.0.0 taken',
-        'Opened for the first time',
-        'A link was followed: http://foo.com',
-        'A link was followed: http://bar.com',
-        'A link was followed: http://bar.com',
+        `Opened for the first time${who}`,
+        `A link was followed: http://foo.com${who}`,
+        `A link was followed: http://bar.com${who}`,
+        `A link was followed: http://bar.com${who}`,
         "The recipient unsubscribed from 'default'",
         'The recipient complained of it as spam',
       ],

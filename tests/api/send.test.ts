@@ -70,7 +70,7 @@ describe('sending by the native API', () => {
     assert.equal(story.subject, 'Заказ 42');
     assert.deepEqual(story.tags, ['order', 'shop']);
     assert.deepEqual(story.metadata, { order: 42, nested: { name: 'Ж' } });
-    assert.deepEqual(story.track, { opens: false, clicks: true });
+    assert.deepEqual(story.track, { opens: false, clicks: true, text: false });
     assert.deepEqual([story.stream, story.essential, story.list_unsubscribe], ['receipts', true, true]);
     assert.match(story.internet_message_id, /^<[0-9a-f]{32}@mail\.example\.net>$/);
     assert.equal(story.events.length, 1);

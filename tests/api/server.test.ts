@@ -196,6 +196,8 @@ describe('the API document', () => {
     assert.deepEqual(
       operations.map(({ path, method }) => `${method} ${path}`).sort(),
       [
+        'delete /api/settings/domains/{name}',
+        'delete /api/settings/streams/{name}',
         'delete /api/suppressions/{recipient}',
         'delete /api/templates/{id}',
         'delete /api/tokens/{id}',
@@ -205,13 +207,16 @@ describe('the API document', () => {
         'get /api/messages',
         'get /api/messages/{id}',
         'get /api/messages/{id}/source',
+        'get /api/settings',
         'get /api/suppressions',
         'get /api/templates',
         'get /api/templates/{id}',
         'get /api/tokens',
         'get /v1/email/messages',
         'get /v1/email/messages/{id}',
+        'patch /api/settings',
         'patch /api/templates/{id}',
+        'post /api/complaints',
         'post /api/messages',
         'post /api/suppressions',
         'post /api/templates',
@@ -219,6 +224,8 @@ describe('the API document', () => {
         'post /api/tokens',
         'post /v1/email/messages',
         'post /v1/email/templates/{id}/messages',
+        'put /api/settings/domains/{name}',
+        'put /api/settings/streams/{name}',
       ].sort(),
     );
     for (const { path, method, operation } of operations) {

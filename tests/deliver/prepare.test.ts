@@ -28,7 +28,9 @@ const message: ClaimedMessage = {
   stream: 'news',
   trackOpens: true,
   trackClicks: true,
+  trackText: false,
   listUnsubscribe: true,
+  trackingHost: '',
 };
 
 function open(publicUrl: string) {
@@ -78,4 +80,20 @@ test('mail for the simulator always carries the pixel and the one-click headers'
   assert.match(headersOf(content), /^List-Unsubscribe-Post: List-Unsubscribe=One-Click/m);
   assert.match(bodyOf(content), /src="http:\/\/localhost:8080\/o\//);
   assert.match(bodyOf(content), /href="https:\/\/example\.com\/a"/);
+});
+
+test('links stand under the account’s own name, with scheme and port of the service; the simulator’s do not', () => {
+  const { prepare, links } = open('https://mail.test:8443');
+  const own = { ...message, trackingHost: 'track.example.com' };
+  const prepared = prepare(own, raw);
+  assert.match(headersOf(prepared.content), /<https:\/\/track\.example\.com:8443\/u\//);
+  assert.match(bodyOf(prepared.content), /href="https:\/\/track\.example\.com:8443\/c\//);
+  assert.match(bodyOf(prepared.content), /src="https:\/\/track\.example\.com:8443\/o\//);
+  assert.match(prepared.envelopeSender, /@mail\.test$/);
+  const { content } = prepare({ ...own, recipient: 'opened@simulator.test' }, raw);
+  assert.doesNotMatch(Buffer.from(content).toString(), /track\.example\.com/);
+  const ours = links.under('track.example.com');
+  for (const url of [links.pixelUrl(1), ours.pixelUrl(1)]) {
+    assert.equal(ours.clickUrl(1, url), undefined, 'a link of ours is not tracked again');
+  }
 });

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { after, before, test } from 'node:test';
 import fastify from 'fastify';
 import { pino } from 'pino';
@@ -117,6 +118,26 @@ test('a link leads to its target, unchanged, and a click is told with it', async
   assert.deepEqual([head.statusCode, head.headers['location']], [302, 'https://example.org/']);
   const clicks = await events('clicked');
   assert.deepEqual([clicks.length, clicks.at(-1)?.visitor], [5, 'machine']);
+});
+
+test('the pixel and the links answer while the store cannot be written, and lose nothing', async () => {
+  const [opens, clicks] = [(await events('opened')).length, (await events('clicked')).length];
+  const other = new DatabaseSync(join(folder, 'aftersend.db'));
+  other.exec('BEGIN IMMEDIATE');
+  const urls = [links().pixelUrl(messageId), links().clickUrl(messageId, 'https://example.org/') ?? ''];
+  const answers = await Promise.all(
+    urls.map(async (url) => {
+      const answer = await request(url);
+      await answer.body.dump();
+      return answer.statusCode;
+    }),
+  );
+  assert.deepEqual(answers, [200, 302]);
+  assert.equal((await store.log.ofMessage(accountId, messageId)).length, 2 + opens + clicks);
+  other.exec('ROLLBACK');
+  other.close();
+  assert.equal((await events('opened')).length, opens + 1);
+  assert.equal((await events('clicked')).length, clicks + 1);
 });
 
 test('a token that does not verify is a plain 404, whatever it asks for', async () => {

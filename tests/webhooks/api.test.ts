@@ -68,7 +68,7 @@ describe('/api/webhooks', () => {
     assert.match(String(made.json['secret']), /^whsec_[A-Za-z0-9+/]{43}=$/);
     assert.deepEqual(made.json['types'], ['delivered', 'bounced']);
     assert.deepEqual(made.json['batch'], { count: 1000, age_seconds: 1, bytes: 1048576 });
-    assert.deepEqual(made.json['options'], { unsubscribed_details: false });
+    assert.deepEqual(made.json['options'], { leave_out_machines: false, unsubscribed_details: false });
     const path = `/api/webhooks/${String(made.json['id'])}`;
 
     const { secret, ...shown } = made.json;
@@ -82,9 +82,9 @@ describe('/api/webhooks', () => {
     const changed = await api.call('PATCH', path, { paused: true, options: { unsubscribed_details: true } });
     assert.equal(changed.status, 200);
     assert.equal(changed.json['state'], 'paused');
-    assert.deepEqual(changed.json['options'], { unsubscribed_details: true });
+    assert.deepEqual(changed.json['options'], { leave_out_machines: false, unsubscribed_details: true });
     const other = await api.call('PATCH', path, { dialect: 'msndr' });
-    assert.deepEqual(other.json['options'], { complained_as: 'complined' });
+    assert.deepEqual(other.json['options'], { leave_out_machines: false, complained_as: 'complined' });
     assert.deepEqual((other.json['batch'] as { count: number }).count, 1);
     assert.equal((await api.call('DELETE', path)).status, 204);
     assert.equal((await api.call('DELETE', path)).status, 404);

@@ -28,7 +28,7 @@ const ComplaintBody = closed(
   },
   {
     description: 'Either `message_id` or `recipient`, which stands for the last message to that address',
-    examples: [{ message_id: 17, feedback_type: 'abuse' }],
+    examples: [{ recipient: 'ann@example.org', feedback_type: 'abuse' }],
   },
 );
 

@@ -6,6 +6,7 @@ import {
   eventTypes,
   type LoggedEvent,
   type SuppressionReason,
+  type VisitorKind,
 } from '../../events/types.ts';
 import { Id, isoTime, nullable, Time } from './shapes.ts';
 
@@ -78,6 +79,15 @@ const whySuppressed: Readonly<Record<SuppressionReason, string>> = {
   manual: 'the address was put on the suppression list',
 };
 
+const visitorsInWords: Readonly<Record<VisitorKind, string>> = {
+  human: 'a person',
+  proxy: 'a mailbox provider’s proxy',
+  machine: 'a machine',
+};
+
+const byWhom = ({ visitor, confidence, reason }: Omit<EventDetails['opened'], 'first'>): string =>
+  `, by ${visitorsInWords[visitor]} (${Math.round(confidence * 100)} % sure: ${reason})`;
+
 /** One sentence for each type. */
 const sentences: {
   readonly [Type in EventType]: (detail: EventDetails[Type], event: LoggedEvent, answer: string) => string;
@@ -93,8 +103,8 @@ const sentences: {
     late
       ? `${host || 'A server'} had taken it and then sent it back: ${answer}`
       : `Given up: ${host === '' ? '' : `${host}: `}${answer}`,
-  opened: ({ first }) => (first ? 'Opened for the first time' : 'Opened again'),
-  clicked: (_detail, { url }) => `A link was followed: ${url}`,
+  opened: ({ first, ...visit }) => `${first ? 'Opened for the first time' : 'Opened again'}${byWhom(visit)}`,
+  clicked: (visit, { url }) => `A link was followed: ${url}${byWhom(visit)}`,
   unsubscribed: ({ stream }) => `The recipient unsubscribed from '${stream}'`,
   complained: () => 'The recipient complained of it as spam',
 };
