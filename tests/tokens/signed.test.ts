@@ -90,6 +90,9 @@ test('old tokens verify after a rotation, another secret’s do not', () => {
   assert.notEqual(rotated.openToken(7), tokens.openToken(7));
   assert.equal(tokens.readOpen(rotated.openToken(7)), undefined, 'a key number that is not ours yet');
   assert.deepEqual(readAll(signedTokens(deriveKeys([second])), old), []);
+  const weekly = Array.from({ length: 104 }, (_, week) => `the secret of week ${week}, long enough`);
+  const afterYears = signedTokens(deriveKeys([first, ...weekly]));
+  assert.deepEqual(afterYears.readClick(old), { messageId: 7, target: 'https://example.org/' });
 });
 
 test('base32 gives back the bytes and takes each text but its one spelling for none', () => {

@@ -1,11 +1,10 @@
 /** The unsubscribe page as its reader meets it: in Chromium, in both languages, with the keyboard alone, and with axe. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test, type TestContext } from 'node:test';
+import axe from 'axe-core';
 import fastify from 'fastify';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import type { App } from '../../src/api/app.ts';
@@ -18,13 +17,12 @@ import { trackRoutes } from '../../src/track/routes.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { peerOrSkip } from '../support/peers.ts';
 
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const recipient = 'ann@example.org';
 
 interface Reader extends AsyncDisposable {
   readonly page: Page;
   readonly url: string;
-  suppressed(): Promise<readonly string[]>;
+  readonly suppressed: () => Promise<readonly string[]>;
 }
 
 /** A browser before the page, over real HTTP on a real store; undefined after the test was told to skip. */
@@ -66,7 +64,7 @@ async function open(
 
 /** What axe finds wrong. Its script goes past the page's policy, as a browser extension does. */
 async function offences(page: Page): Promise<readonly string[]> {
-  const { violations, passes } = (await page.evaluate(`(() => { ${axe}; return axe.run(); })()`)) as {
+  const { violations, passes } = (await page.evaluate(`(() => { ${axe.source}; return axe.run(); })()`)) as {
     passes: readonly object[];
     violations: readonly { id: string; help: string; nodes: readonly { html: string }[] }[];
   };
