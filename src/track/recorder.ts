@@ -14,9 +14,15 @@ import type { Visit } from './visit.ts';
 
 interface RecorderParts {
   readonly log: Pick<EventLog, 'report' | 'finishedAtMs'>;
-  readonly spool: Pick<Spool, 'add' | 'take' | 'isEmpty' | 'bytes'>;
+  readonly spool: Pick<Spool, 'add' | 'hold' | 'take' | 'isEmpty' | 'bytes'>;
   readonly clock: Clock;
   readonly logger: Pick<Logger, 'warn'>;
+}
+
+/** Visits under way that were written down together; when all of them are done they are taken away. */
+interface Hold {
+  left: number;
+  readonly release: () => Promise<void>;
 }
 
 /** A visit takes about a kilobyte with its URL and user agent. */
@@ -42,6 +48,8 @@ export class Recorder implements AsyncDisposable {
   readonly #fresh: Visit[] = [];
   readonly #waiting: Visit[] = [];
   readonly #underWay = new Set<Visit>();
+  /** Of those under way, which are on disk as well. */
+  readonly #held = new Map<Visit, Hold>();
   /** What the store did not take at the end. */
   readonly #leftOver: Visit[] = [];
   readonly #idlers: (() => void)[] = [];
@@ -116,7 +124,8 @@ export class Recorder implements AsyncDisposable {
       this.#parts.clock.sleep(drainMs, drained.signal),
     ]);
     drained.abort();
-    await this.#spill([...this.#underWay, ...this.#leftOver, ...this.#waiting.splice(0)]);
+    const hanging = [...this.#underWay].filter((visit) => !this.#held.has(visit));
+    await this.#spill([...hanging, ...this.#leftOver, ...this.#waiting.splice(0)]);
   }
 
   async #ripen(): Promise<void> {
@@ -140,7 +149,7 @@ export class Recorder implements AsyncDisposable {
       this.#underWay.add(visit);
       void this.#deliver(visit);
     }
-    if (this.#waiting.length > 0) void this.#guard();
+    if (this.#waiting.length > 0 || this.#underWay.size > 0) void this.#guard();
     if (this.waiting === 0 && this.#underWay.size === 0 && !this.#spilling) {
       for (const idle of this.#idlers.splice(0)) idle();
     }
@@ -150,6 +159,7 @@ export class Recorder implements AsyncDisposable {
     const told = await this.#tell(visit);
     this.#underWay.delete(visit);
     if (!told) (this.#stop.signal.aborted ? this.#leftOver : this.#waiting).push(visit);
+    this.#letGo(visit);
     this.#pump();
   }
 
@@ -188,18 +198,44 @@ export class Recorder implements AsyncDisposable {
     this.#readBack();
   }
 
-  /** While something waits and the store takes nothing, what waits goes to disk. */
+  /** While the store takes nothing, what waits goes to disk, and what it was asked to take is noted there. */
   async #guard(): Promise<void> {
     if (this.#guarding) return;
     this.#guarding = true;
     const { signal } = this.#stop;
-    while (this.#waiting.length > 0 && !signal.aborted) {
+    while (this.#waiting.length > 0 || this.#underWay.size > 0) {
       const before = this.#stored;
+      const asked = [...this.#underWay];
       await this.#parts.clock.sleep(patienceMs, signal);
-      const isStuck = this.#stored === before && !signal.aborted;
-      if (isStuck) await this.#spill(this.#waiting.splice(0));
+      if (signal.aborted) break;
+      await this.#hold(asked.filter((visit) => this.#underWay.has(visit) && !this.#held.has(visit)));
+      if (this.#stored === before) await this.#spill(this.#waiting.splice(0));
     }
     this.#guarding = false;
+  }
+
+  async #hold(visits: readonly Visit[]): Promise<void> {
+    if (visits.length === 0) return;
+    try {
+      const release = await this.#parts.spool.hold(visits);
+      const hold: Hold = { left: visits.length, release };
+      for (const visit of visits) this.#held.set(visit, hold);
+      for (const visit of visits) if (!this.#underWay.has(visit)) this.#letGo(visit);
+    } catch (error) {
+      this.#parts.logger.warn({ err: error }, 'opens and clicks cannot be written to disk');
+    }
+  }
+
+  #letGo(visit: Visit): void {
+    const hold = this.#held.get(visit);
+    if (hold === undefined) return;
+    this.#held.delete(visit);
+    hold.left--;
+    if (hold.left === 0) {
+      hold.release().catch((error: unknown) => {
+        this.#parts.logger.warn({ err: error }, 'opens and clicks that were told stay on disk');
+      });
+    }
   }
 
   async #spill(visits: readonly Visit[]): Promise<void> {

@@ -26,6 +26,8 @@ export class Spool {
   readonly #folder: string;
   readonly #mostBytes: number;
   readonly #segments: Segment[];
+  /** Not read back by this process: they are its own visits under way. */
+  readonly #held = new Set<Segment>();
   /** One file operation after another. */
   #turn: Promise<unknown> = Promise.resolve();
   #lastNumber: number;
@@ -57,7 +59,7 @@ export class Spool {
   }
 
   get bytes(): number {
-    return this.#segments.reduce((sum, segment) => sum + segment.bytes, 0);
+    return [...this.#segments, ...this.#held].reduce((sum, segment) => sum + segment.bytes, 0);
   }
 
   get isEmpty(): boolean {
@@ -87,6 +89,24 @@ export class Spool {
     });
   }
 
+  /**
+   * Writes down visits that are under way, for the process after this one in case it never hears what became of them.
+   * @returns takes them away again
+   */
+  hold(visits: readonly Visit[]): Promise<() => Promise<void>> {
+    return this.#inTurn(async () => {
+      const text = linesOf(visits);
+      const segment = { number: ++this.#lastNumber, bytes: Buffer.byteLength(text) };
+      await writeFile(this.#path(segment.number), text, { mode: 0o600, flush: true });
+      this.#held.add(segment);
+      return () =>
+        this.#inTurn(async () => {
+          this.#held.delete(segment);
+          await rm(this.#path(segment.number), { force: true });
+        });
+    });
+  }
+
   /** The oldest file's visits; undefined when there are none. Taken again until it is done. */
   take(): Promise<SpooledVisits | undefined> {
     return this.#inTurn(async () => {
@@ -105,7 +125,7 @@ export class Spool {
       this.#segments.splice(this.#segments.indexOf(segment), 1);
       return;
     }
-    const text = left.map((visit) => `${JSON.stringify(visit)}\n`).join('');
+    const text = linesOf(left);
     await writeFile(`${path}.new`, text, { mode: 0o600, flush: true });
     await rename(`${path}.new`, path);
     segment.bytes = Buffer.byteLength(text);
@@ -128,6 +148,9 @@ export class Spool {
     return result;
   }
 }
+
+const linesOf = (visits: readonly Visit[]): string =>
+  visits.map((visit) => `${JSON.stringify(visit)}\n`).join('');
 
 /** The last line may be half of one: the process ended while it wrote. */
 function parseLines(text: string): Visit[] {

@@ -146,12 +146,27 @@ test('what is on disk is read back by the next process, also after half a line',
   assert.deepEqual(await readdir(copy), [], 'what was told is not told again');
 });
 
+test('what a store was asked to take and never answered for is on disk, until it answers', async () => {
+  const log = new Log();
+  log.behaviour = 'hangs';
+  await using recorder = await start(log);
+  recorder.record(visit(1));
+  recorder.record(visit(2));
+  for (let lines = 0; lines < 2; lines = (await linesIn(folder)).length) await clock.advance(1000);
+  for (const gate of log.gates.splice(0)) gate();
+  await recorder.drained();
+  while (recorder.spooledBytes > 0) await new Promise<void>((resolve) => setImmediate(resolve));
+  await clock.advance(10_000);
+  assert.deepEqual(log.ids, [1, 2], 'and is not told twice');
+});
+
 test('the end tries what waits once more, keeps the rest on disk, and waits no longer than its bound', async () => {
   const log = new Log();
   log.behaviour = 'fails';
   const resting = await start(log);
   resting.record(visit(1));
-  await clock.someoneSleeps();
+  // It rests half a second after the first failure.
+  await clock.someoneSleeps(clock.now() + 500);
   log.behaviour = 'takes';
   await resting[Symbol.asyncDispose]();
   assert.deepEqual(log.ids, [1]);
@@ -186,6 +201,7 @@ test('a disk that takes nothing costs no answer: visits stay in memory up to its
     isEmpty: true,
     bytes: 0,
     add: () => Promise.reject(new Error('EROFS: read-only file system')),
+    hold: () => Promise.reject(new Error('EROFS: read-only file system')),
     take: async () => undefined,
   };
   await using recorder = new Recorder({ log, spool, clock, logger });

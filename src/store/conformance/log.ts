@@ -143,6 +143,23 @@ export function logConformance(open: OpenStore): void {
       assert.equal(entry?.eventId, first.kind === 'appended' ? first.eventId : undefined);
     });
 
+    test('leaving all mail is told once, and outlives a complaint that suppressed all mail before', async () => {
+      await using store = await open();
+      const { id: accountId } = await anAccount(store);
+      const [messageId = 0] = await accepted(store, aSubmission(accountId, { stream: 'news' }));
+      const recipient = 'ann@example.org';
+      const at = { messageId, atMs: startMs };
+      await store.log.report({ ...at, type: 'complained', feedbackType: 'abuse', source: 'mail' });
+      const report = { ...at, type: 'unsubscribed', stream: '*', how: 'page' } as const;
+      assert.equal((await store.log.report(report)).kind, 'appended');
+      assert.equal((await store.log.report(report)).kind, 'repeated');
+      await store.suppressions.remove({ accountId, recipient, stream: '*' });
+      assert.deepEqual(
+        (await store.suppressions.find(accountId, recipient)).map(({ stream, reason }) => [stream, reason]),
+        [['news', 'unsubscribed']],
+      );
+    });
+
     test('a complaint suppresses all mail and is told once a message', async () => {
       await using store = await open();
       const { id: accountId } = await anAccount(store);

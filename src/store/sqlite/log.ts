@@ -55,6 +55,7 @@ interface ReportedMessage {
   opened: number;
   clicked: number;
   complained: number;
+  stream: string;
   attempts_made: number | null;
 }
 
@@ -101,17 +102,21 @@ function unsubscribed(
   message: ReportedMessage,
   { type, atMs, stream, how }: ReportOf<'unsubscribed'>,
 ): ReportResult {
-  const known = database.get(
-    `SELECT 1 FROM suppressions WHERE account_id = ? AND recipient = ? AND stream IN (?, ?)
-     AND reason = 'unsubscribed'`,
+  const entries = database.all<{ stream: string; reason: SuppressionReason }>(
+    'SELECT stream, reason FROM suppressions WHERE account_id = ? AND recipient = ?',
     message.account_id,
     message.recipient.toLowerCase(),
-    stream,
-    everyStream,
   );
-  if (known !== undefined) return { kind: 'repeated' };
+  // Where all mail is suppressed for another reason, the wish is kept for the message's own stream, so that it is not
+  // forgotten when that reason goes.
+  const isHeld = entries.some((entry) => entry.stream === stream && entry.reason !== 'unsubscribed');
+  const kept = isHeld && stream === everyStream ? message.stream : stream;
+  const isKnown = entries.some(
+    (entry) => (entry.stream === kept || entry.stream === everyStream) && entry.reason === 'unsubscribed',
+  );
+  if (isKnown) return { kind: 'repeated' };
   const event = { type, atMs, detail: { stream, how } };
-  return appendAndSuppress(database, message, event, { stream, reason: 'unsubscribed' });
+  return appendAndSuppress(database, message, event, { stream: kept, reason: 'unsubscribed' });
 }
 
 function complained(
@@ -151,8 +156,8 @@ function bouncedLate(database: Writer, message: ReportedMessage, report: ReportO
 export const logWrites = {
   report(database: Writer, report: Report): ReportResult {
     const message = database.get<ReportedMessage>(
-      `SELECT m.id, m.account_id, m.recipient, m.state, m.opened, m.clicked, m.complained, q.attempts_made
-       FROM messages m LEFT JOIN queue q ON q.message_id = m.id WHERE m.id = ?`,
+      `SELECT m.id, m.account_id, m.recipient, m.state, m.opened, m.clicked, m.complained, s.stream, q.attempts_made
+       FROM messages m JOIN submissions s ON s.id = m.submission_id LEFT JOIN queue q ON q.message_id = m.id WHERE m.id = ?`,
       report.messageId,
     );
     if (message === undefined) return { kind: 'unknown' };
