@@ -324,8 +324,12 @@ test('whatever the HTML and its encoding: outside the links and the pixel every 
       assert.ok(rewritten.startsWith(head) && rewritten.endsWith(tail));
       const body = rewritten.slice(head.length, -tail.length);
       const decoded = decoders[encoding]?.(body);
-      if (isStraight(given)) assert.equal(decoded, Buffer.from(expected).toString('latin1'));
       const longest = encoding === '8bit' ? 998 : 76;
+      const wanted = Buffer.from(expected).toString('latin1');
+      // Where a line would grow too long for its encoding, a line break stands beside what was put in.
+      const breaks = encoding === '8bit' && wanted.split('\r\n').some((line) => line.length > longest);
+      const text = (value = '') => (breaks ? value.replaceAll('\r\n', '') : value);
+      if (isStraight(given)) assert.equal(text(decoded), text(wanted));
       assert.ok(body.split('\r\n').every((line) => line.length <= longest));
     }),
     { numRuns: 400 },
