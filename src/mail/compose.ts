@@ -1,10 +1,12 @@
 /**
  * Makes the MIME message of what an HTTP door was given. The same content and facts always make the same bytes.
- * Nothing that a caller wrote may end a header line or name a file or URL to be read.
+ * Nothing that a caller wrote may end a header line or name a file or URL to be read, and no CR or LF may leave here
+ * alone: a server that takes one for a line's end would read commands of a stranger's (SMTP smuggling).
  */
 import MailComposer from 'nodemailer/lib/mail-composer';
+import { detectMimeType } from 'nodemailer/lib/mime-funcs';
 import { type Mailbox, type MailContent, RefusedError } from '../accept/draft.ts';
-import { isFieldName } from './header-fields.ts';
+import { asBuffer, isFieldName } from './header-fields.ts';
 
 export interface ComposeFacts {
   /** With its angle brackets. A Message-ID among the content's headers goes before it. */
@@ -38,6 +40,7 @@ const longestNameOctets = 76;
 const longestValueOctets = 8 * 1024;
 /** Lines fold at blanks alone and may have 998 octets (RFC 5322 section 2.1.1); 98 are left for the field's name. */
 const unfoldable = /[!-~]{900}/;
+const longestLineOctets = 998;
 
 /**
  * Header names that are free for callers: everything but what the service sets itself. List-Unsubscribe is free: where
@@ -63,14 +66,14 @@ export async function composeMessage(content: MailContent, facts: ComposeFacts):
     to: [...content.to],
     cc: [...content.cc],
     subject: content.subject,
-    ...(content.text !== undefined && { text: content.text }),
-    ...(content.html !== undefined && { html: content.html }),
+    ...(content.text !== undefined && { text: wholeLines(content.text) }),
+    ...(content.html !== undefined && { html: wholeLines(content.html) }),
     headers: Object.entries(content.headers).map(([key, value]) => ({ key, value })),
     messageId: givenMessageId(content.headers) ?? facts.messageId,
     date: new Date(facts.dateMs),
     attachments: content.attachments.map(({ filename, contentType, content: bytes, contentId }) => ({
       filename,
-      ...(contentType !== undefined && { contentType }),
+      contentType: carriedType(contentType ?? detectMimeType(filename), bytes),
       ...(contentId !== undefined && { cid: contentId }),
       content: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength),
     })),
@@ -80,6 +83,25 @@ export async function composeMessage(content: MailContent, facts: ComposeFacts):
     disableUrlAccess: true,
   });
   return composer.compile().build();
+}
+
+/** A CR alone ends a line as well: some programs still write it so. */
+function wholeLines(text: string): string {
+  return text.includes('\r') ? text.replaceAll(/\r\n?/g, '\n') : text;
+}
+
+/**
+ * A message within the message goes as it is: RFC 2046 section 5.2.1 allows it no base64. One that cannot go so is sent
+ * as a file, which changes no byte of it.
+ */
+function carriedType(type: string, content: Uint8Array): string {
+  if (!/^message\//i.test(type)) return type;
+  // What is no break of a line here is a NUL, a CR alone or a line longer than mail may have.
+  const isMail = asBuffer(content)
+    .toString('latin1')
+    .split(/\r?\n/)
+    .every((line) => line.length <= longestLineOctets && !/[\r\0]/.test(line));
+  return isMail ? type : 'application/octet-stream';
 }
 
 function givenMessageId(headers: Readonly<Record<string, string>>): string | undefined {

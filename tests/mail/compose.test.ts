@@ -1,6 +1,7 @@
 /** Messages made from parts: read back by another program, and nothing smuggled in. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import PostalMime from 'postal-mime';
 import { type MailContent, RefusedError } from '../../src/accept/draft.ts';
 import { composeMessage } from '../../src/mail/compose.ts';
@@ -42,6 +43,40 @@ test('a message holds what was given, as a reader that nobody here wrote sees it
   assert.equal(invoice?.filename, 'счёт.pdf');
   assert.deepEqual(Buffer.from(invoice?.content as ArrayBuffer), content.attachments[0]?.content);
   assert.deepEqual([logo?.contentId, logo?.mimeType, logo?.related], ['<logo>', 'image/png', true]);
+});
+
+test('whatever breaks lines in the content, the message has whole CRLF lines of mail alone', async () => {
+  const dangerous = fc.array(fc.constantFrom('\r', '\n', '\r\n', '.', 'a', 'é', '\0', 'x'.repeat(1000)), {
+    maxLength: 9,
+  });
+  const pieces = dangerous.map((parts) => parts.join(''));
+  await fc.assert(
+    fc.asyncProperty(pieces, pieces, async (text, attached) => {
+      const attachment = { content: Buffer.from(attached), contentId: undefined };
+      const attachments = [
+        { ...attachment, filename: 'given', contentType: 'message/rfc822' },
+        { ...attachment, filename: 'named.eml', contentType: undefined },
+      ];
+      const raw = await composeMessage({ ...content, text, html: text, attachments }, facts);
+      const lines = Buffer.from(raw).toString('latin1').split('\r\n');
+      assert.deepEqual(
+        lines.filter((line) => line.length > 998 || /[\r\n\0]/.test(line)),
+        [],
+      );
+      assert.equal(completeHeaders(raw, facts), raw);
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test('an attached message that mail cannot carry as it is comes out whole, as a file', async () => {
+  const bytes = Buffer.from('Subject: x\r\n\r\none\r.\rtwo');
+  const attachments = [
+    { filename: 'a.eml', contentType: 'message/rfc822', content: bytes, contentId: undefined },
+  ];
+  const read = await PostalMime.parse(await composeMessage({ ...content, attachments }, facts));
+  assert.equal(read.attachments[0]?.mimeType, 'application/octet-stream');
+  assert.deepEqual(Buffer.from(read.attachments[0].content as ArrayBuffer), bytes);
 });
 
 test('the bytes are always the same, in CRLF and short lines, and need no completing', async () => {
