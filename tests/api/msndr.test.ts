@@ -127,6 +127,23 @@ describe('sending by the msndr API', () => {
     assert.deepEqual((await api.get('/v1/email/messages/1')).json.attachments, ['first.txt', 'второй.bin']);
   });
 
+  test('a form that is broken is refused as such, and is no fault of ours', async () => {
+    await using api = await startApi();
+    const part = '--B\r\nContent-Disposition: form-data; name="to"';
+    const forms = {
+      'no boundary given': ['multipart/form-data', `${part}\r\n\r\na@b.org\r\n--B--\r\n`],
+      'no form': ['multipart/form-data; boundary=B', 'hello'],
+      'no end of a field': ['multipart/form-data; boundary=B', `${part}\r\n\r\na@b.org\r\n`],
+      'no end of a file': ['multipart/form-data; boundary=B', `${part}; filename="a"\r\n\r\nabc`],
+    };
+    for (const [what, [type = '', body = '']] of Object.entries(forms)) {
+      const headers = { 'content-type': type };
+      const answer = await api.call('POST', '/v1/email/messages', { headers, body });
+      assert.deepEqual([answer.status, answer.json.errors[0].code], [400, 400], what);
+    }
+    assert.deepEqual(api.log, []);
+  });
+
   test('JSON cannot smuggle attachments in, nor a form more than a body may hold', async () => {
     await using api = await startApi();
     const attachments = [{ filename: 'x', contentType: 'text/plain', content: 'x' }];

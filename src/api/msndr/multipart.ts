@@ -39,8 +39,14 @@ export async function readMultipart(app: App, bodyBytes: number): Promise<void> 
   app.decorateRequest('uploads');
   app.addHook('preValidation', async (request) => {
     request.uploads = [];
-    if (request.isMultipart()) await readParts(request, bodyBytes);
+    if (request.isMultipart()) await readParts(request, bodyBytes).catch(refused);
   });
+}
+
+/** The parser's own errors (no boundary, no end) carry no status; what it throws at its limits, and we, do. */
+function refused(error: unknown): never {
+  if ((error as { statusCode?: number }).statusCode !== undefined) throw error;
+  throw new ApiError(400, 'request-malformed', 'The form is broken or not whole');
 }
 
 async function readParts(request: FastifyRequest, bodyBytes: number): Promise<void> {

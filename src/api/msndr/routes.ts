@@ -257,6 +257,7 @@ const fieldNames: Readonly<Record<string, string>> = {
   'recipients[0]': 'to',
   'to[0]': 'to',
   from: 'from_email',
+  'from.name': 'from_name',
 };
 
 async function answerAccepted(
