@@ -2,7 +2,8 @@
  * The HTTP application: what holds for every request (bounds, envelopes, security headers, who is calling), and where
  * each family of routes is hung in. Routes come from the rooms that own them; this file knows none of their business.
  */
-import { type TypeBoxTypeProvider, TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox';
+import { isUtf8 } from 'node:buffer';
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import {
   type FastifyBaseLogger,
   type FastifyReply,
@@ -20,6 +21,7 @@ import { authentication } from './authentication.ts';
 import { answerBrokenRequest } from './broken-requests.ts';
 import { apiDocument } from './document.ts';
 import { envelope } from './envelopes.ts';
+import { ApiError } from './errors.ts';
 import { frontPage } from './front-page.ts';
 import { msndrRoutes } from './msndr/routes.ts';
 import { nativeRoutes } from './native/routes.ts';
@@ -27,6 +29,7 @@ import { operationsRoutes } from './operations.ts';
 import { refusalOf } from './refusals.ts';
 import { trackingNames } from './tracking-names.ts';
 import { unknownRoutes } from './unknown-routes.ts';
+import { validatorCompiler } from './validation.ts';
 
 /** Adds routes with their whole paths. */
 export type Routes = (app: App) => void | Promise<void>;
@@ -124,7 +127,7 @@ function bareApp({ logger, isProxy, timeouts = defaultTimeouts }: ApiDependencie
     frameworkErrors: answerRefusal,
     clientErrorHandler: answerBrokenRequest,
   }).withTypeProvider<TypeBoxTypeProvider>() as App;
-  app.setValidatorCompiler(TypeBoxValidatorCompiler);
+  app.setValidatorCompiler(validatorCompiler);
   // Schemas of answers are documentation that tests hold us to; serialising by them would hide a field they lack.
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
   app.decorateRequest('account', null as never);
@@ -140,9 +143,11 @@ function bareApp({ logger, isProxy, timeouts = defaultTimeouts }: ApiDependencie
 function readJson(app: App): void {
   app.removeContentTypeParser('text/plain');
   const parse = app.getDefaultJsonParser('error', 'error');
-  app.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, done) => {
-    if (body === '') done(null, undefined);
-    else void parse(request, body, done);
+  app.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, (request, body, done) => {
+    if (body.byteLength === 0) done(null, undefined);
+    // RFC 8259 section 8.1. Decoded all the same, another encoding's letters would reach recipients as question marks.
+    else if (!isUtf8(body)) done(new ApiError(400, 'json-malformed', 'The body is not UTF-8'));
+    else void parse(request, body.toString(), done);
   });
 }
 
@@ -156,6 +161,10 @@ function answerRefusal(error: unknown, request: FastifyRequest, reply: FastifyRe
     );
   }
   if (refusal.retryAfterS !== undefined) reply.header('retry-after', refusal.retryAfterS);
+  // Read on, as long as a request may take: closing over unread input would reset the connection, and a client that
+  // writes all of its body before it reads would lose the answer.
+  reply.removeHeader('connection');
+  request.raw.unpipe().resume();
   void reply
     .code(refusal.statusCode)
     .type('application/json; charset=utf-8')

@@ -241,11 +241,12 @@ describe('bad input', () => {
 
   test('bodies: malformed, of another type, too large, missing', async () => {
     await using api = await startApi();
-    const post = (body: string, type = 'application/json') =>
+    const post = (body: string | Buffer, type = 'application/json') =>
       api.call('POST', '/api/messages', { body, headers: { 'content-type': type } });
     const outcomes = [
       [await post('{"from":'), 400, 'json-malformed'],
       [await post('{"__proto__":{"a":1}}'), 400, 'json-malformed'],
+      [await post(Buffer.from('{"subject":"\xcf\xf0"}', 'latin1')), 400, 'json-malformed'],
       [await post('a=b', 'application/x-www-form-urlencoded'), 415, 'media-type-unsupported'],
       [await post('hello', 'text/plain'), 415, 'media-type-unsupported'],
       [await post(''), 422, 'invalid'],

@@ -69,8 +69,13 @@ describe('a refusal', () => {
     assert.equal(method.headers['allow'], 'GET, HEAD');
     const badUrl = await api.call('GET', '/api/messages/%');
     assert.deepEqual([badUrl.status, badUrl.json.error.code], [400, 'request-malformed']);
-    const badId = await api.call('GET', '/api/messages/abc');
-    assert.deepEqual([badId.status, badId.json.error.field], [422, 'id']);
+    await api.post('/api/messages', { from: 'a@b.org', to: ['c@d.org'], subject: 's', text: 't' });
+    for (const path of ['abc', '1.5', '0x1', 'true', '%201', '%2B1', '1e0', '0']) {
+      const badId = await api.call('GET', `/api/messages/${path}`);
+      assert.deepEqual([badId.status, badId.json.error?.field], [422, 'id'], path);
+    }
+    assert.equal((await api.call('GET', '/api/messages?limit=1.5')).status, 422);
+    assert.equal((await api.call('GET', '/api/messages?limit=1&limit=2')).status, 422);
   });
 
   test('a store with too much to write is "later", a fault of ours says nothing of its cause', async () => {
@@ -112,6 +117,30 @@ describe('a connection', () => {
     );
     assert.match(inBody, /^HTTP\/1\.1 408 /);
     assert.equal((await api.get('/healthz')).status, 200);
+  });
+
+  test('that brings too much is answered, also when the client reads nothing before it has sent all', async () => {
+    await using api = await startApi();
+    const much = 'x'.repeat(16_000_000);
+    const form = `--B\r\nContent-Disposition: form-data; name="attachments[]"; filename="a"\r\n\r\n${much}\r\n--B--\r\n`;
+    const requests: [path: string, type: string, body: string][] = [
+      ['/api/templates', 'application/json', much],
+      ['/api/messages', 'application/json', much],
+      ['/v1/email/messages', 'multipart/form-data; boundary=B', form],
+    ];
+    for (const [path, type, body] of requests) {
+      const socket = connect(api.port, '127.0.0.1');
+      socket.pause();
+      await once(socket, 'connect');
+      const head = `POST ${path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${api.token}\r\nContent-Type: ${type}\r\n`;
+      socket.write(`${head}Content-Length: ${body.length}\r\n\r\n`);
+      // Resolves when the other side has taken the last byte.
+      await new Promise<void>((resolve, reject) => {
+        socket.write(body, (error) => (error ? reject(error) : resolve()));
+      });
+      socket.end();
+      assert.match(await text(socket), /^HTTP\/1\.1 413 [^]*The body is larger/, path);
+    }
   });
 
   test('that speaks no HTTP is answered and closed', async () => {

@@ -1,0 +1,28 @@
+/**
+ * Checks requests by their routes' schemas. Paths and queries are text, from which numbers have to be made; only what
+ * is written as a whole number becomes one: `1.5`, `0x1` or `true` must not find message 1.
+ */
+import { TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox';
+import type { FastifySchemaCompiler, FastifySchemaValidationError } from 'fastify';
+
+/** A parameter that stands there twice is no text but a list of texts. */
+const isWhole = (value: unknown): boolean => typeof value === 'string' && /^-?\d+$/.test(value);
+
+export const validatorCompiler: FastifySchemaCompiler<object> = (route) => {
+  const check = TypeBoxValidatorCompiler(route);
+  if (route.httpPart !== 'params' && route.httpPart !== 'querystring') return check;
+  const { properties = {} } = route.schema as { properties?: Readonly<Record<string, { type?: string }>> };
+  const numbers = Object.keys(properties).filter((name) => properties[name]?.type === 'integer');
+  return (value: Readonly<Record<string, unknown>>) => {
+    const wrong = numbers.find((name) => value[name] !== undefined && !isWhole(value[name]));
+    return wrong === undefined ? check(value) : { error: [notWhole(wrong)] as never };
+  };
+};
+
+const notWhole = (name: string): FastifySchemaValidationError => ({
+  keyword: 'type',
+  instancePath: `/${name}`,
+  schemaPath: `#/properties/${name}/type`,
+  params: {},
+  message: 'must be integer',
+});
