@@ -81,7 +81,7 @@ interface Ground {
 
 /**
  * Starts everything; resolves when all of it takes work.
- * @throws ConfigError, FolderLockedError, and what the operating system says of an address that cannot be listened on;
+ * @throws ConfigError, SecretFileError, FolderLockedError, FolderUnusableError, and what the operating system says of an address that cannot be listened on;
  *   what had started is stopped again
  */
 export async function startService(config: Config, surroundings: Surroundings = {}): Promise<Service> {
@@ -144,7 +144,7 @@ async function prepareGround(
   const keys = deriveKeys(config.secrets.length > 0 ? config.secrets : readOrMakeSecrets(config.dataFolder));
   if (!(await store.identity.bindSecret(keys.fingerprint))) {
     throw new ConfigError(
-      'AFTERSEND_SECRET_KEY: the data was written with another secret. A rotation keeps the old one in front of the new one.',
+      `${config.secrets.length > 0 ? 'AFTERSEND_SECRET_KEY' : `secret.key in ${config.dataFolder}`}: the data was written with another secret. A rotation keeps the old one in front of the new one.`,
     );
   }
   const freed = await store.queue.freeLeases(clock.now());

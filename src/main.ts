@@ -4,10 +4,11 @@ import { parseArgs } from 'node:util';
 import { ProvisionError } from './accounts/provision.ts';
 import { accountCommands } from './cli/account-commands.ts';
 import { serve } from './cli/serve.ts';
+import { SecretFileError } from './config/secret-file.ts';
 import { ConfigError, describeSettings, readConfig } from './config/settings.ts';
 import { runDemo } from './demo/demo.ts';
 import { systemClock } from './platform/clock.ts';
-import { FolderLockedError, openSqliteStore } from './store/sqlite/open.ts';
+import { FolderLockedError, FolderUnusableError, openSqliteStore } from './store/sqlite/open.ts';
 
 /** Wrong words on the command line. */
 class UsageError extends Error {}
@@ -100,23 +101,32 @@ function stopSignal(): AbortSignal {
   return stop.signal;
 }
 
+const mendable = [ProvisionError, FolderLockedError, FolderUnusableError, SecretFileError];
+
 /** What a person can mend gets one line; anything else is a fault of the program and shows where. */
 function explain(error: unknown): { text: string; exitCode: number } {
   if (error instanceof UsageError) return { text: `${error.message}\n\n${usage}`, exitCode: 2 };
   if (error instanceof ConfigError) return { text: `setting ${error.message}`, exitCode: 2 };
-  if (error instanceof ProvisionError || error instanceof FolderLockedError) {
-    return { text: error.message, exitCode: 1 };
+  if (mendable.some((kind) => error instanceof kind)) {
+    return { text: (error as Error).message, exitCode: 1 };
   }
-  if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') {
-    const { address, port } = error as { address?: string; port?: number };
+  const { code, syscall, address, port } = error as NodeJS.ErrnoException & {
+    address?: string;
+    port?: number;
+  };
+  if (code === 'EADDRINUSE') {
     return {
       text: `${address ?? ''}:${port ?? ''} is taken by another program; set AFTERSEND_HTTP, AFTERSEND_SUBMISSION or AFTERSEND_INBOUND`,
       exitCode: 1,
     };
   }
+  // What the operating system refuses (a file that may not be read, an address that is not ours) says so itself.
+  if (syscall !== undefined) return { text: (error as Error).message, exitCode: 1 };
   return { text: error instanceof Error ? (error.stack ?? error.message) : String(error), exitCode: 1 };
 }
 
+// Mail and secrets are the owner's alone, also in a data folder that somebody else made.
+process.umask(0o077);
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {

@@ -1,6 +1,6 @@
 /** How the text of a setting becomes its value. Each reader throws an Error that says what the text should look like. */
 import ipaddr from 'ipaddr.js';
-import { splitSecrets } from './secret-file.ts';
+import { shortestSecret, splitSecrets } from './secret-file.ts';
 
 export interface ListenAddress {
   readonly host: string;
@@ -85,7 +85,9 @@ export function route(value: string): Route {
 
 export function secrets(value: string): readonly string[] {
   const list = splitSecrets(value);
-  if (list.some((secret) => secret.length < 32)) throw new Error('a secret needs 32 characters or more');
+  if (list.some((secret) => secret.length < shortestSecret)) {
+    throw new Error(`a secret needs ${shortestSecret} characters or more`);
+  }
   return list;
 }
 

@@ -1,6 +1,6 @@
 /** What a newcomer meets: the first start, the demo, the command line beside a running service. */
 import assert from 'node:assert/strict';
-import { stat } from 'node:fs/promises';
+import { mkdtemp, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { runProgram } from '../support/program.ts';
@@ -63,9 +63,9 @@ test('a token that is revoked on the command line opens nothing any more', async
   await service.call(shop, 'GET', '/api/messages');
 });
 
-test('the secret and the certificate are the owner’s alone, and survive a restart', async () => {
+test('the secret, the certificate and the mail are the owner’s alone, and survive a restart', async () => {
   await using service = await TestService.start();
-  for (const file of ['secret.key', 'submission-tls.pem']) {
+  for (const file of ['secret.key', 'submission-tls.pem', 'aftersend.db', 'aftersend.db-wal']) {
     const { mode } = await stat(join(service.folder, file));
     assert.equal(mode & 0o777, 0o600, file);
   }
@@ -77,6 +77,11 @@ test('what a beginner gets wrong is explained in a line', async () => {
   await using service = await TestService.start();
   const run = (words: readonly string[], env: Readonly<Record<string, string>>) =>
     runProgram(process.execPath, [main, ...words], { env, cwd: service.folder });
+  const data = async (files: Readonly<Record<string, string>>) => {
+    const folder = await mkdtemp(join(service.folder, 'data-'));
+    for (const [name, content] of Object.entries(files)) await writeFile(join(folder, name), content);
+    return { AFTERSEND_DATA: folder };
+  };
   const cases: [words: string[], env: Record<string, string>, expected: RegExp][] = [
     [['serve'], { AFTERSEND_DATA: service.folder }, /another aftersend serves the data folder/],
     [['serve'], { AFTERSEND_HTPP: 'x' }, /AFTERSEND_HTPP: no such setting/],
@@ -89,6 +94,20 @@ test('what a beginner gets wrong is explained in a line', async () => {
       ['serve'],
       { AFTERSEND_DATA: join(service.folder, 'second'), AFTERSEND_HTTP: new URL(service.url).host },
       /is taken by another program; set AFTERSEND_HTTP/,
+    ],
+    [['serve'], { AFTERSEND_DATA: main }, /main\.ts cannot be used: EEXIST/],
+    [['serve'], await data({ 'aftersend.db': 'x'.repeat(5000) }), /cannot be used: file is not a database/],
+    [['serve'], await data({ 'service.lock': 'x'.repeat(5000) }), /cannot be used: file is not a database/],
+    [['serve'], await data({ 'secret.key': '' }), /secret\.key cannot be used: a secret of 32 characters/],
+    [
+      ['serve'],
+      await data({ 'secret.key': 'sh0rt' }),
+      /cannot be used: (?!.*sh0rt)a secret of 32 characters/,
+    ],
+    [
+      ['serve'],
+      { ...(await data({})), AFTERSEND_TLS_CERT: '/no/cert.pem', AFTERSEND_TLS_KEY: '/no/key.pem' },
+      /no such file or directory, open '\/no\/cert\.pem'/,
     ],
   ];
   for (const [words, env, expected] of cases) {

@@ -15,26 +15,37 @@ import { templateStore } from './templates.ts';
 import { webhookStore } from './webhooks.ts';
 import { SqliteWriter } from './writer.ts';
 
+/** SQLite's own code for a lock that somebody else holds. */
+const sqliteBusy = 5;
+
 /** Another process serves this data folder. */
 export class FolderLockedError extends Error {
   override readonly name = 'FolderLockedError';
 }
 
+/** The data folder cannot be used: its disk, its rights or what stands in its files. */
+export class FolderUnusableError extends Error {
+  override readonly name = 'FolderUnusableError';
+}
+
 /**
  * @param purpose `serve` takes the folder's lock, which the operating system frees with the process, however it ends;
  *   `command` is a short second writer beside a service that may be running.
- * @throws FolderLockedError
+ * @throws FolderLockedError, FolderUnusableError
  */
 export async function openSqliteStore(dataFolder: string, purpose: 'serve' | 'command'): Promise<Store> {
-  mkdirSync(dataFolder, { recursive: true, mode: 0o700 });
-  const lock = purpose === 'serve' ? lockFolder(dataFolder) : undefined;
-  const file = join(dataFolder, 'aftersend.db');
   const listeners = new Set<(accountIds: ReadonlySet<number>) => void>();
-  const writer = await SqliteWriter.open(file, (accountIds) => {
+  const onGrownLogs = (accountIds: readonly number[]) => {
     const accounts = new Set(accountIds);
     for (const listener of listeners) listener(accounts);
-  });
-  const reader = openReader(file);
+  };
+  const { lock, writer, reader } = await openFolder(dataFolder, purpose, onGrownLogs).catch(
+    (error: unknown) => {
+      if (error instanceof FolderLockedError) throw error;
+      const message = `the data folder ${dataFolder} cannot be used: ${(error as Error).message}`;
+      throw new FolderUnusableError(message, { cause: error });
+    },
+  );
   const subscribe: Subscribe = (listener) => {
     listeners.add(listener);
     return () => listeners.delete(listener);
@@ -60,6 +71,22 @@ export async function openSqliteStore(dataFolder: string, purpose: 'serve' | 'co
   };
 }
 
+async function openFolder(
+  dataFolder: string,
+  purpose: 'serve' | 'command',
+  onGrownLogs: (accountIds: readonly number[]) => void,
+) {
+  mkdirSync(dataFolder, { recursive: true, mode: 0o700 });
+  using opened = new DisposableStack();
+  const lock = purpose === 'serve' ? lockFolder(dataFolder) : undefined;
+  opened.defer(() => lock?.close());
+  const file = join(dataFolder, 'aftersend.db');
+  const writer = await SqliteWriter.open(file, onGrownLogs);
+  const reader = openReader(file);
+  opened.move();
+  return { lock, writer, reader };
+}
+
 /** An exclusive transaction on a file of its own: SQLite's lock is the operating system's, gone with the process. */
 function lockFolder(dataFolder: string): DatabaseSync {
   const lock = new DatabaseSync(join(dataFolder, 'service.lock'), { timeout: 0 });
@@ -68,6 +95,7 @@ function lockFolder(dataFolder: string): DatabaseSync {
     return lock;
   } catch (error) {
     lock.close();
+    if ((error as { errcode?: number }).errcode !== sqliteBusy) throw error;
     throw new FolderLockedError(`another aftersend serves the data folder ${dataFolder}`, { cause: error });
   }
 }
