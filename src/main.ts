@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { ProvisionError } from './accounts/provision.ts';
 import { accountCommands } from './cli/account-commands.ts';
+import { inspectMail, inspectReply } from './cli/inspect.ts';
 import { serve } from './cli/serve.ts';
 import { SecretFileError } from './config/secret-file.ts';
 import { ConfigError, describeSettings, readConfig } from './config/settings.ts';
@@ -18,6 +19,8 @@ const usage = `aftersend COMMAND
   serve                                  run the service (settings: aftersend config)
   demo                                   see every event of a message come back by webhook, in 30 seconds
   config                                 every setting, its default and its meaning
+  inspect mail FILE…                     what the service makes of mail that came back: one JSON line a file
+  inspect reply "550 5.1.1 …"            what it makes of a server's answer: one JSON line
 ${Object.entries(accountCommands)
   .map(([name, { words }]) => `  ${[name, ...words].join(' ')}`)
   .join('\n')}
@@ -42,6 +45,8 @@ async function main(argv: readonly string[]): Promise<number> {
   if (first === 'serve') return serve(readConfig(), stopSignal());
   if (first === 'demo') return runDemo(print, stopSignal());
 
+  if (first === 'inspect') return inspect(second, rest);
+
   const command = accountCommands[`${first} ${second}`];
   if (command === undefined) throw new UsageError(`there is no command '${positionals.join(' ')}'`);
   if (rest.length !== command.words.length) {
@@ -50,6 +55,24 @@ async function main(argv: readonly string[]): Promise<number> {
   await using store = await openSqliteStore(readConfig().dataFolder, 'command');
   const { json, lines } = await command.run(store, rest, values);
   return print(values.json ? JSON.stringify(json) : lines.join('\n'));
+}
+
+/** Goes on after a file that cannot be read: one of a thousand should not cost the others. */
+async function inspect(what: string, words: readonly string[]): Promise<number> {
+  if (words.length === 0 || (what !== 'mail' && what !== 'reply')) {
+    throw new UsageError('write: aftersend inspect mail FILE…, or: aftersend inspect reply "550 5.1.1 …"');
+  }
+  if (what === 'reply') return print(JSON.stringify(inspectReply(words.join(' '))));
+  let exitCode = 0;
+  for (const file of words) {
+    try {
+      print(JSON.stringify(await inspectMail(file)));
+    } catch (error) {
+      process.stderr.write(`aftersend: ${(error as Error).message}\n`);
+      exitCode = 1;
+    }
+  }
+  return exitCode;
 }
 
 function parse(argv: readonly string[]) {

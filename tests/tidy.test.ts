@@ -22,7 +22,7 @@ function none(offences: readonly string[], rule: string): void {
  */
 const mayImport: Readonly<Record<string, string>> = {
   'main.ts': 'accounts cli config demo platform store/sqlite',
-  cli: 'accounts compose.ts config platform store/contract',
+  cli: 'accounts compose.ts config deliver/classify.ts inbound platform store/contract',
   demo: 'accounts compose.ts config platform',
   'compose.ts':
     'accept accounts api config deliver events inbound mail maintenance platform simulator store/contract store/sqlite tokens track webhooks',

@@ -70,6 +70,8 @@ export function createPrepare({
       ['Feedback-ID', `${stream}:${accountId}:${domainOf(message.sender)}:aftersend`],
       // RFC 9477.
       ['CFBL-Address', `${links.feedbackAddress(messageId)}; report=arf`],
+      // Comes back in what reports quote, also where addresses are left out.
+      ['X-Report-Token', localPartOf(links.feedbackAddress(messageId))],
     );
     const content = rewriteForRecipient(raw, {
       clickUrl: (target) => (message.trackClicks ? urls.clickUrl(messageId, target) : undefined),
@@ -81,3 +83,5 @@ export function createPrepare({
     return { envelopeSender: links.returnPath(messageId), recipient, content };
   };
 }
+
+const localPartOf = (address: string): string => address.slice(0, address.lastIndexOf('@'));

@@ -30,6 +30,8 @@ export interface TrackingLinks extends NamedLinks {
   unsubscribeAddress(subscription: Pick<Subscription, 'accountId' | 'messageId'>): string;
   /** What mail to one of our own addresses is about; undefined for any other address. */
   readAddress(address: string): AddressToken | undefined;
+  /** An address for those who send reports without a token in theirs, as a provider's feedback loop does. */
+  isReportAddress(address: string): boolean;
 }
 
 /**
@@ -37,6 +39,9 @@ export interface TrackingLinks extends NamedLinks {
  * @param hostname the domain of the addresses
  */
 export function trackingLinks(tokens: SignedTokens, baseUrl: string, hostname: string): TrackingLinks {
+  const reportAddresses = new Set(
+    ['bounces', 'feedback'].map((local) => `${local}@${hostname.toLowerCase()}`),
+  );
   const addressOfToken = (token: AddressToken) => `${tokens.addressToken(token)}@${hostname}`;
   const own = linksUnder(tokens, baseUrl, []);
   return {
@@ -51,6 +56,7 @@ export function trackingLinks(tokens: SignedTokens, baseUrl: string, hostname: s
       if (at < 0 || address.slice(at + 1).toLowerCase() !== hostname.toLowerCase()) return undefined;
       return tokens.readAddress(address.slice(0, at));
     },
+    isReportAddress: (address) => reportAddresses.has(address.toLowerCase()),
   };
 }
 

@@ -47,10 +47,13 @@ before(async () => {
     listen: { host: '127.0.0.1', port: 0 },
     hostname: 'mail.example.com',
     certificate: readOrMakeCertificate(folder, 'mail.example.com', { clock, random: systemRandom }),
-    readAddress: (address) => links.readAddress(address),
+    readAddress: (address) =>
+      links.readAddress(address) ?? (links.isReportAddress(address) ? 'anything' : undefined),
+    readToken: (local) => links.readAddress(`${local}@mail.example.com`),
     classify: ({ enhancedCode }) => ({ category: 'c', recipientAtFault: enhancedCode === '5.1.1' }),
     log: store.log,
     messages: store.messages,
+    reports: store.reports,
     count: (outcome) => outcomes.push(outcome),
     clock,
     logger: pino({ level: 'silent' }),
@@ -159,17 +162,93 @@ test('a bounce message to a return path, in whatever case it comes back, bounces
   });
 });
 
-test('a notice of delay, an auto-reply and plain mail to a return path change nothing', async () => {
+const listed = (messageId?: number) =>
+  store.reports.list({ accountId, withUnclaimed: true, messageId, limit: 100 });
+
+test('what is delayed, relayed or expanded is recorded and is no bounce; an auto-reply and plain mail are nothing', async () => {
   const id = await message();
-  for (const content of [
-    bounce('delayed'),
-    'Auto-Submitted: auto-replied\r\n\r\naway',
-    'Subject: hi\r\n\r\nhi',
-  ]) {
-    await send('', links.returnPath(id), content);
-  }
-  assert.deepEqual(outcomes, ['ignored', 'ignored', 'ignored']);
+  const actions = ['delayed', 'relayed', 'expanded', 'delivered'];
+  for (const action of actions) await send('', links.returnPath(id), bounce(action));
+  await send('', links.returnPath(id), 'Auto-Submitted: auto-replied\r\n\r\naway');
+  await send('a@b.c', links.returnPath(id), 'Subject: hi\r\n\r\nhi');
+  assert.deepEqual(outcomes, [...actions.map(() => 'noted'), 'auto-reply', 'ignored']);
   assert.deepEqual(await eventsOf(id), []);
+  assert.deepEqual((await listed(id)).map(({ action }) => action).toReversed(), actions);
+});
+
+const quoting = (report: string, ...fields: readonly string[]) =>
+  report.replace(
+    /\r\n--b--$/,
+    ['', '--b', 'Content-Type: text/rfc822-headers', '', ...fields, '--b--'].join('\r\n'),
+  );
+
+test('a report to the address for all of them counts by the token in the mail that it quotes', async () => {
+  const fields = {
+    'Return-Path': (id: number) => `<${links.returnPath(id)}>`,
+    'CFBL-Address': (id: number) => `${links.feedbackAddress(id).toUpperCase()};\r\n report=arf`,
+    'X-Report-Token': (id: number) => links.feedbackAddress(id).replace(/@.*/, ''),
+    'List-Unsubscribe': (id: number) => `<mailto:${links.unsubscribeAddress({ accountId, messageId: id })}>`,
+  };
+  for (const [name, value] of Object.entries(fields)) {
+    const id = await message();
+    await send('', 'bounces@mail.example.com', quoting(bounce(), `${name}: ${value(id)}`, 'Subject: s'));
+    assert.partialDeepStrictEqual(await eventsOf(id), [{ type: 'bounced', late: true }], name);
+  }
+  const id = await message();
+  const complained = complaint.replace(
+    'Content-Type: ',
+    'Content-Type: multipart/report; boundary=b\r\n\r\n--b\r\nContent-Type: ',
+  );
+  await send(
+    'fbl@b.c',
+    'Feedback@mail.example.com',
+    quoting(`${complained}\r\n--b--`, `X-Report-Token: ${fields['X-Report-Token'](id)}`),
+  );
+  assert.partialDeepStrictEqual(await eventsOf(id), [{ type: 'complained', feedbackType: 'abuse' }]);
+});
+
+test('the token of the address counts, whatever mail is quoted', async () => {
+  const [id, other] = [await message(), await message()];
+  await send('', links.returnPath(id), quoting(bounce(), `Return-Path: <${links.returnPath(other)}>`));
+  assert.equal((await eventsOf(id)).length, 1);
+  assert.deepEqual(await eventsOf(other), []);
+});
+
+test('a report without a token, or with those of two messages, is put on a list and changes nothing', async () => {
+  const [id, other] = [await message(), await message()];
+  const forged = links.returnPath(id).replace(/.@/, (end) => (end === 'a@' ? 'b@' : 'a@'));
+  for (const fields of [
+    ['Subject: s'],
+    [`Return-Path: <${forged}>`],
+    [`Return-Path: <${links.returnPath(id)}>`, `X-Report-Token: ${links.returnPath(other)}`],
+    [`Feedback-ID: news:${accountId}:example.com:aftersend`],
+  ]) {
+    await send('', 'bounces@mail.example.com', quoting(bounce(), ...fields));
+  }
+  await send('fbl@b.c', 'feedback@mail.example.com', complaint);
+  await send('', 'bounces@mail.example.com', 'Subject: =?utf-8?q?=C3=84?=\r\n\r\nx');
+  assert.deepEqual(
+    outcomes,
+    outcomes.map(() => 'noted'),
+  );
+  const found = (await listed()).filter(({ messageId }) => messageId === undefined);
+  assert.deepEqual(
+    found.map(({ kind, recipient, category, subject, accountId }) => [
+      kind,
+      recipient,
+      category,
+      subject,
+      accountId,
+    ]),
+    [
+      ['other', '', '', 'Ä', undefined],
+      ['complaint', '', '', '', undefined],
+      ['bounce', 'somebody-else@example.org', 'c', '', accountId],
+      ...[1, 2, 3].map(() => ['bounce', 'somebody-else@example.org', 'c', '', undefined]),
+    ],
+  );
+  assert.deepEqual([await eventsOf(id), await eventsOf(other)], [[], []]);
+  assert.deepEqual(await store.suppressions.find(accountId, 'somebody-else@example.org'), []);
 });
 
 test('a complaint counts at the feedback address and at the return path; a bounce at the first does not', async () => {
@@ -219,7 +298,7 @@ test('mail about a message that is gone, and mail that makes no sense, is taken 
     links.returnPath(await message()),
     `Content-Type: multipart/report; boundary=""\r\n\r\n\0\xff`,
   );
-  assert.deepEqual(outcomes, ['unknown', 'unknown', 'ignored']);
+  assert.deepEqual(outcomes, ['unknown', 'unknown', 'noted']);
 });
 
 test('a mail of more than a mebibyte is refused', async () => {

@@ -7,7 +7,7 @@ export interface RetentionStore {
    * @returns how many rows went; 0 when nothing is left to remove
    */
   prune(input: {
-    /** Events and finished messages from before this go. */
+    /** Events, finished messages and reports from before this go. */
     eventsBeforeMs: number;
     /** Bodies of finished submissions from before this go. */
     bodiesBeforeMs: number;

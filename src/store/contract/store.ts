@@ -12,6 +12,7 @@ import type { EventLog } from './log.ts';
 import type { MailSettingsStore } from './mail-settings.ts';
 import type { MessageStore } from './messages.ts';
 import type { QueueStore } from './queue.ts';
+import type { ReportStore } from './reports.ts';
 import type { RetentionStore } from './retention.ts';
 import type { SuppressionStore } from './suppressions.ts';
 import type { TemplateStore } from './templates.ts';
@@ -27,6 +28,7 @@ export interface Store extends AsyncDisposable {
   readonly suppressions: SuppressionStore;
   readonly templates: TemplateStore;
   readonly mailSettings: MailSettingsStore;
+  readonly reports: ReportStore;
   readonly retention: RetentionStore;
   readonly webhooks: WebhookStore;
 }

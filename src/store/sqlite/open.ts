@@ -10,6 +10,7 @@ import { eventLog, type Subscribe } from './log.ts';
 import { mailSettingsStore } from './mail-settings.ts';
 import { messageStore } from './messages.ts';
 import { queueStore } from './queue.ts';
+import { reportStore } from './reports.ts';
 import { suppressionStore } from './suppressions.ts';
 import { templateStore } from './templates.ts';
 import { webhookStore } from './webhooks.ts';
@@ -61,6 +62,7 @@ export async function openSqliteStore(dataFolder: string, purpose: 'serve' | 'co
     suppressions: suppressionStore(reader, verbs.suppressions),
     templates: templateStore(reader, verbs.templates),
     mailSettings: mailSettingsStore(reader, verbs.mailSettings),
+    reports: reportStore(reader, verbs.reports),
     retention: verbs.retention,
     webhooks: webhookStore(reader, verbs.webhooks),
     async [Symbol.asyncDispose]() {

@@ -60,9 +60,17 @@ function pruneKeys(database: Writer, { nowMs, limit }: PruneInput): number {
   );
 }
 
+function pruneReports(database: Writer, { eventsBeforeMs, limit }: PruneInput): number {
+  return database.run(
+    'DELETE FROM reports WHERE id IN (SELECT id FROM reports ORDER BY id LIMIT ?) AND at_ms < ?',
+    limit,
+    eventsBeforeMs,
+  );
+}
+
 export const retentionWrites = {
   prune(database: Writer, input: PruneInput): number {
-    return [pruneEvents, pruneMessages, pruneBodies, pruneKeys].reduce(
+    return [pruneEvents, pruneMessages, pruneBodies, pruneKeys, pruneReports].reduce(
       (total, prune) => total + prune(database, input),
       0,
     );

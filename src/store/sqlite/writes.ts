@@ -5,6 +5,7 @@ import { intakeWrites } from './intake.ts';
 import { logWrites } from './log.ts';
 import { mailSettingsWrites } from './mail-settings.ts';
 import { queueWrites } from './queue.ts';
+import { reportWrites } from './reports.ts';
 import { retentionWrites } from './retention.ts';
 import { suppressionWrites } from './suppressions.ts';
 import { templateWrites } from './templates.ts';
@@ -18,6 +19,7 @@ export const writes = {
   suppressions: suppressionWrites,
   templates: templateWrites,
   mailSettings: mailSettingsWrites,
+  reports: reportWrites,
   retention: retentionWrites,
   identity: identityWrites,
   webhooks: webhookWrites,
