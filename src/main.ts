@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { ProvisionError } from './accounts/provision.ts';
 import { accountCommands } from './cli/account-commands.ts';
+import { reportCommands } from './cli/report-commands.ts';
 import { inspectMail, inspectReply } from './cli/inspect.ts';
 import { serve } from './cli/serve.ts';
 import { SecretFileError } from './config/secret-file.ts';
@@ -14,6 +15,8 @@ import { FolderLockedError, FolderUnusableError, openSqliteStore } from './store
 /** Wrong words on the command line. */
 class UsageError extends Error {}
 
+const storeCommands = { ...accountCommands, ...reportCommands };
+
 const usage = `aftersend COMMAND
 
   serve                                  run the service (settings: aftersend config)
@@ -21,7 +24,7 @@ const usage = `aftersend COMMAND
   config                                 every setting, its default and its meaning
   inspect mail FILE…                     what the service makes of mail that came back: one JSON line a file
   inspect reply "550 5.1.1 …"            what it makes of a server's answer: one JSON line
-${Object.entries(accountCommands)
+${Object.entries(storeCommands)
   .map(([name, { words }]) => `  ${[name, ...words].join(' ')}`)
   .join('\n')}
 
@@ -47,7 +50,7 @@ async function main(argv: readonly string[]): Promise<number> {
 
   if (first === 'inspect') return inspect(second, rest);
 
-  const command = accountCommands[`${first} ${second}`];
+  const command = storeCommands[`${first} ${second}`];
   if (command === undefined) throw new UsageError(`there is no command '${positionals.join(' ')}'`);
   if (rest.length !== command.words.length) {
     throw new UsageError(`write: aftersend ${[first, second, ...command.words].join(' ')}`);

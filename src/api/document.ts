@@ -65,6 +65,7 @@ export async function apiDocument(app: App, publicUrl: string): Promise<void> {
         { name: 'templates', description: 'Mail texts with places for parameters (Liquid)' },
         { name: 'suppressions', description: 'Whom not to write to, and why' },
         { name: 'settings', description: 'What mail does when it does not say otherwise' },
+        { name: 'reports', description: 'What came back and changed nothing' },
         { name: 'account', description: 'The account and its API tokens' },
         { name: 'msndr', description: 'The API of msndr, for programs written against it' },
       ],

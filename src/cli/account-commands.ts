@@ -21,7 +21,11 @@ export interface CommandOptions {
   readonly name?: string | undefined;
 }
 
-type Command = (store: Store, words: readonly string[], options: CommandOptions) => Promise<Output>;
+export interface Command {
+  /** What it takes after the words that name it. */
+  readonly words: readonly string[];
+  readonly run: (store: Store, words: readonly string[], options: CommandOptions) => Promise<Output>;
+}
 
 async function accountNamed(store: Store, name: string): Promise<Account> {
   const account = await store.accounts.byName(name);
@@ -40,7 +44,7 @@ const state = (revokedAtMs: number | undefined) =>
   revokedAtMs === undefined ? 'good' : `revoked ${day(revokedAtMs)}`;
 
 /** By the words that name them, with the words they take after those. */
-export const accountCommands: Readonly<Record<string, { words: readonly string[]; run: Command }>> = {
+export const accountCommands: Readonly<Record<string, Command>> = {
   'account create': {
     words: ['NAME'],
     async run(store, [name = ''], options) {

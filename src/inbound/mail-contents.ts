@@ -13,7 +13,8 @@ import { cutQuoted } from './quoted-mail.ts';
 
 const deepestNesting = 5;
 const mostParts = 100;
-const mostBlocks = 200;
+/** A message of ours has one recipient; who reports more of them is read so far. */
+const mostBlocks = 50;
 /** Of the words for people: a report says what it has to say at its beginning. */
 const longestTextChars = 100_000;
 /** Of the header of a quoted mail. */

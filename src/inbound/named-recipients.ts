@@ -10,7 +10,7 @@ export interface NamedRecipient {
   readonly words: string;
 }
 
-const mostRecipients = 100;
+const mostRecipients = 50;
 /** A longer line is no report for people. */
 const longestLineChars = 2000;
 /** How far before an address the words that say what it is may stand. */

@@ -237,17 +237,22 @@ describe('the API document', () => {
         'get /api/messages/{id}',
         'get /api/messages/{id}/source',
         'get /api/settings',
+        'get /api/reports',
         'get /api/suppressions',
+        'get /api/suppressions/csv',
+        'get /api/suppressions/settings',
         'get /api/templates',
         'get /api/templates/{id}',
         'get /api/tokens',
         'get /v1/email/messages',
         'get /v1/email/messages/{id}',
         'patch /api/settings',
+        'patch /api/suppressions/settings',
         'patch /api/templates/{id}',
         'post /api/complaints',
         'post /api/messages',
         'post /api/suppressions',
+        'post /api/suppressions/csv',
         'post /api/templates',
         'post /api/templates/{id}/preview',
         'post /api/tokens',
@@ -276,7 +281,10 @@ describe('the API document', () => {
     const posts = Object.entries<Record<string, Operation & { requestBody: RequestBody }>>(paths);
     for (const [path, { post }] of posts) {
       if (post === undefined) continue;
-      const example = exampleOf(post.requestBody.content['application/json']);
+      const json = post.requestBody.content['application/json'];
+      // What is no JSON has a test of its own.
+      if (json === undefined) continue;
+      const example = exampleOf(json);
       assert.ok(example, `${path} has an example`);
       const answer = await api.call('POST', path.replace('{id}', '1'), { body: example });
       assert.ok(answer.status < 300, `${path}: ${answer.text}`);
@@ -284,7 +292,7 @@ describe('the API document', () => {
   });
 
   interface RequestBody {
-    readonly content: { readonly 'application/json': Media };
+    readonly content: { readonly 'application/json'?: Media };
   }
   interface Media {
     readonly example?: object;

@@ -11,6 +11,7 @@ import { logConformance } from '../../src/store/conformance/log.ts';
 import { mailSettingsConformance } from '../../src/store/conformance/mail-settings.ts';
 import { messagesConformance } from '../../src/store/conformance/messages.ts';
 import { queueConformance } from '../../src/store/conformance/queue.ts';
+import { reportsConformance } from '../../src/store/conformance/reports.ts';
 import { retentionConformance } from '../../src/store/conformance/retention.ts';
 import { suppressionsConformance } from '../../src/store/conformance/suppressions.ts';
 import { templatesConformance } from '../../src/store/conformance/templates.ts';
@@ -39,6 +40,7 @@ for (const suite of [
   mailSettingsConformance,
   messagesConformance,
   queueConformance,
+  reportsConformance,
   retentionConformance,
   suppressionsConformance,
   templatesConformance,

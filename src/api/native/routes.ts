@@ -8,15 +8,17 @@ import { complaintRoute } from './complaints.ts';
 import { eventRoutes } from './events.ts';
 import { mailSettingsRoutes } from './mail-settings.ts';
 import { messageRoutes } from './messages.ts';
+import { reportRoutes } from './reports.ts';
 import { sendRoute } from './send.ts';
 import { suppressionRoutes } from './suppressions.ts';
+import { suppressionCsvRoutes } from './suppressions-csv.ts';
 import { templateRoutes } from './templates.ts';
 
 export interface NativeDependencies {
   readonly accept: Accept;
   readonly store: Pick<
     Store,
-    'accounts' | 'mailSettings' | 'intake' | 'messages' | 'log' | 'queue' | 'suppressions' | 'templates'
+    'accounts' | 'mailSettings' | 'intake' | 'messages' | 'log' | 'queue' | 'reports' | 'suppressions' | 'templates'
   >;
   readonly clock: Clock;
   readonly random: Random;
@@ -27,13 +29,15 @@ export interface NativeDependencies {
 
 export function nativeRoutes(app: App, dependencies: NativeDependencies): void {
   const { accept, store, clock, random, messageBodyBytes, publicUrl } = dependencies;
-  const { accounts, mailSettings, templates, suppressions, log } = store;
+  const { accounts, mailSettings, templates, suppressions, reports, log } = store;
   sendRoute(app, { accept, store, clock, bodyBytes: messageBodyBytes });
   messageRoutes(app, store);
   eventRoutes(app, log);
   suppressionRoutes(app, { suppressions, clock });
   complaintRoute(app, { store, clock });
   mailSettingsRoutes(app, { mailSettings, publicUrl });
+  suppressionCsvRoutes(app, { suppressions, clock });
+  reportRoutes(app, { reports, accounts });
   templateRoutes(app, { templates, clock });
   accountRoutes(app, { accounts, clock, random });
 }

@@ -7,17 +7,40 @@ import type { App } from '../app.ts';
 import { ApiError, notFound } from '../errors.ts';
 import { closed, Id, isoTime, NextCursor, nullable, page, PageQuery, Time } from './shapes.ts';
 
+const longestStreamChars = 64;
+const streamPattern = '^([*]|[a-z0-9]+([-_.][a-z0-9]+)*)$';
 const Stream = Type.String({
-  maxLength: 64,
-  pattern: '^([*]|[a-z0-9]+([-_.][a-z0-9]+)*)$',
+  maxLength: longestStreamChars,
+  pattern: streamPattern,
   description: "The stream it holds for, '*' for all mail",
 });
+
+export function isStream(text: string): boolean {
+  return text.length <= longestStreamChars && new RegExp(streamPattern).test(text);
+}
+
+const Reason = Type.Enum(['unsubscribed', 'complained', 'bounced', 'manual']);
+
+const Settings = {
+  bounces: Type.Boolean({ description: 'The address is unknown, has moved, or its domain takes no mail' }),
+  complaints: Type.Boolean(),
+  unsubscribes: Type.Boolean({ description: 'For the stream of the message' }),
+};
+const SettingsShape = Type.Object(Settings);
+const SettingsBody = closed(
+  {
+    bounces: Type.Optional(Settings.bounces),
+    complaints: Type.Optional(Settings.complaints),
+    unsubscribes: Type.Optional(Settings.unsubscribes),
+  },
+  { description: 'What is left out stays as it is', examples: [{ unsubscribes: false }] },
+);
 
 const SuppressionShape = Type.Object({
   id: Id,
   recipient: Type.String(),
   stream: Stream,
-  reason: Type.Enum(['unsubscribed', 'complained', 'bounced', 'manual']),
+  reason: Reason,
   event_id: nullable(Id),
   created_at: Time,
 });
@@ -37,6 +60,8 @@ export function suppressionRoutes(app: App, { suppressions, clock }: Suppression
         summary: 'List suppressed addresses, newest first',
         querystring: closed({
           search: Type.Optional(Type.String({ maxLength: 254, description: 'Beginning of an address' })),
+          reason: Type.Optional(Reason),
+          stream: Type.Optional(Stream),
           ...PageQuery,
         }),
         response: {
@@ -46,7 +71,13 @@ export function suppressionRoutes(app: App, { suppressions, clock }: Suppression
     },
     async ({ query, account }) => {
       const { entries, next_cursor } = await page(query, (range) =>
-        suppressions.list({ accountId: account.id, search: query.search, ...range }),
+        suppressions.list({
+          accountId: account.id,
+          search: query.search,
+          reason: query.reason,
+          stream: query.stream,
+          ...range,
+        }),
       );
       return { suppressions: entries.map(suppressionShape), next_cursor };
     },
@@ -100,6 +131,36 @@ export function suppressionRoutes(app: App, { suppressions, clock }: Suppression
       });
       if (removed === 0) throw notFound('suppression');
       return reply.code(204).send(null);
+    },
+  );
+
+  app.get(
+    '/api/suppressions/settings',
+    {
+      schema: {
+        operationId: 'getSuppressionSettings',
+        tags: ['suppressions'],
+        summary: 'Tell what puts an address on the list by itself',
+        response: { 200: SettingsShape },
+      },
+    },
+    async ({ account }) => suppressions.settings(account.id),
+  );
+
+  app.patch(
+    '/api/suppressions/settings',
+    {
+      schema: {
+        operationId: 'changeSuppressionSettings',
+        tags: ['suppressions'],
+        summary: 'Change what puts an address on the list by itself',
+        body: SettingsBody,
+        response: { 200: SettingsShape },
+      },
+    },
+    async ({ body, account }) => {
+      const settings = { ...(await suppressions.settings(account.id)), ...body };
+      return suppressions.configure({ accountId: account.id, settings });
     },
   );
 }

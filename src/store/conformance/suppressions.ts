@@ -36,6 +36,72 @@ export function suppressionsConformance(open: OpenStore): void {
       assert.deepEqual(await list(), ['bob@example.org news']);
     });
 
+    test('an unsubscribe gives way to what an essential message must not pass', async () => {
+      await using store = await open();
+      const { id: accountId } = await anAccount(store);
+      const add = (reason: SuppressionReason, atMs: number) =>
+        store.suppressions.add({ accountId, recipient: 'ann@example.org', stream: '*', reason, atMs });
+      const first = await add('unsubscribed', 1);
+      assert.deepEqual(await add('complained', 2), { ...first, reason: 'complained', createdAtMs: 2 });
+      assert.equal((await add('unsubscribed', 3)).reason, 'complained');
+      assert.equal((await add('bounced', 4)).reason, 'complained');
+      const entries = ['ann@example.org', 'bob@example.org'].map((recipient) => ({
+        recipient,
+        stream: '*',
+        reason: 'manual' as const,
+        atMs: 5,
+      }));
+      assert.equal(await store.suppressions.addAll({ accountId, entries }), 1);
+      const list = (filter: object) => store.suppressions.list({ accountId, limit: 10, ...filter });
+      assert.deepEqual(
+        (await list({ reason: 'manual', stream: '*' })).map(({ recipient }) => recipient),
+        ['bob@example.org'],
+      );
+      assert.deepEqual(await list({ stream: 'news' }), []);
+    });
+
+    test('bounces, complaints and unsubscribes fill the list where the account wants it; the events stay', async () => {
+      await using store = await open();
+      const { id: accountId } = await anAccount(store);
+      const none = { bounces: false, complaints: false, unsubscribes: false };
+      const { suppressions, log } = store;
+      assert.deepEqual(await suppressions.settings(accountId), {
+        bounces: true,
+        complaints: true,
+        unsubscribes: true,
+      });
+      assert.deepEqual(await suppressions.configure({ accountId, settings: none }), none);
+      assert.deepEqual(await suppressions.settings(accountId), none);
+      const tell = async (address: string) => {
+        const [messageId = 0] = await accepted(
+          store,
+          aSubmission(accountId, { recipients: [{ address, role: 'to' }] }),
+        );
+        const what = { messageId, atMs: startMs };
+        const left = { ...what, type: 'unsubscribed', stream: 'default', how: 'mail' } as const;
+        const kinds = [
+          await log.report(left),
+          await log.report(left),
+          await log.report({ ...what, type: 'complained', feedbackType: 'abuse', source: 'mail' }),
+          await log.report({
+            ...what,
+            type: 'bounced',
+            answer: { code: '550', enhancedCode: '5.1.1', text: 'no' },
+            host: '',
+            category: 'recipient-unknown',
+            recipientAtFault: true,
+          }),
+        ].map(({ kind }) => kind);
+        assert.deepEqual(kinds, ['appended', 'repeated', 'appended', 'appended']);
+        return (await suppressions.find(accountId, address)).map(
+          ({ stream, reason }) => `${stream} ${reason}`,
+        );
+      };
+      assert.deepEqual(await tell('ann@example.org'), []);
+      await suppressions.configure({ accountId, settings: { ...none, bounces: true, unsubscribes: true } });
+      assert.deepEqual(await tell('bob@example.org'), ['default unsubscribed', '* bounced']);
+    });
+
     test('a claim says which messages must not be tried, by stream and importance', async () => {
       await using store = await open();
       const { id: accountId } = await anAccount(store);

@@ -12,7 +12,10 @@ interface Visit {
 export type Report = { readonly messageId: number; readonly atMs: number } & (
   | ({ readonly type: 'opened' } & Visit)
   | ({ readonly type: 'clicked'; readonly url: string } & Visit)
-  /** Puts the recipient on the account's list for `stream`; `repeated` while it is there. */
+  /**
+   * Puts the recipient on the account's list for `stream`; `repeated` while it is there. Which reports fill the list is
+   * the account's setting; without it, `repeated` is the second one of the message.
+   */
   | {
       readonly type: 'unsubscribed';
       readonly stream: string;

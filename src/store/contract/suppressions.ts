@@ -17,15 +17,34 @@ export interface Suppression {
 /** Stands for every stream in a suppression. */
 export const everyStream = '*';
 
+/** Which of the things that become known put an address on the list by themselves. */
+export interface SuppressionSettings {
+  /** The recipient is at fault, for good. */
+  readonly bounces: boolean;
+  readonly complaints: boolean;
+  readonly unsubscribes: boolean;
+}
+
+export interface NewSuppression {
+  readonly accountId: number;
+  readonly recipient: string;
+  readonly stream: string;
+  readonly reason: SuppressionReason;
+  readonly eventId?: number;
+  readonly atMs: number;
+}
+
 export interface SuppressionStore {
-  /** Adding what is there already keeps the older entry. */
-  add(input: {
+  /**
+   * Adding what is there already keeps the older entry, but an unsubscribe gives way to what weighs more: an essential
+   * message passes it, and must not pass the other.
+   */
+  add(input: Omit<NewSuppression, 'eventId'>): Promise<Suppression>;
+  /** In one commit. @returns how many were not there before */
+  addAll(input: {
     accountId: number;
-    recipient: string;
-    stream: string;
-    reason: SuppressionReason;
-    atMs: number;
-  }): Promise<Suppression>;
+    entries: readonly Omit<NewSuppression, 'accountId' | 'eventId'>[];
+  }): Promise<number>;
   /** @returns how many entries went; all streams when `stream` is undefined */
   remove(input: { accountId: number; recipient: string; stream?: string | undefined }): Promise<number>;
   find(accountId: number, recipient: string): Promise<readonly Suppression[]>;
@@ -33,7 +52,12 @@ export interface SuppressionStore {
   list(input: {
     accountId: number;
     search?: string | undefined;
+    reason?: SuppressionReason | undefined;
+    stream?: string | undefined;
     limit: number;
     beforeId?: number | undefined;
   }): Promise<readonly Suppression[]>;
+  /** All three unless the account said otherwise. */
+  settings(accountId: number): Promise<SuppressionSettings>;
+  configure(input: { accountId: number; settings: SuppressionSettings }): Promise<SuppressionSettings>;
 }

@@ -3,7 +3,7 @@ import type { EventType, LoggedEvent, SuppressionReason, VisitorKind } from '../
 import type { EventLog, Report, ReportResult } from '../contract/log.ts';
 import { everyStream } from '../contract/suppressions.ts';
 import type { Reader, Writer } from './database.ts';
-import { addSuppression } from './suppressions.ts';
+import { suppressBecause } from './suppressions.ts';
 import type { WriteVerbs } from './writer.ts';
 
 interface NewEvent {
@@ -69,17 +69,17 @@ function appendReport(
   return { kind: 'appended', eventId: appendEvent(database, message.account_id, message.id, event) };
 }
 
-/** Appends the event and puts the recipient on the list because of it. */
+/** Appends the event and puts the recipient on the list because of it, if the account wants that. */
 function appendAndSuppress(
   database: Writer,
   message: ReportedMessage,
   event: NewEvent,
-  { stream, reason }: { stream: string; reason: SuppressionReason },
+  { stream, reason }: { stream: string; reason: 'bounced' | 'complained' | 'unsubscribed' },
 ): ReportResult {
   const result = appendReport(database, message, event);
   const { account_id: accountId, recipient } = message;
   const { eventId } = result;
-  addSuppression(database, { accountId, recipient, stream, reason, eventId, atMs: event.atMs });
+  suppressBecause(database, { accountId, recipient, stream, reason, eventId, atMs: event.atMs });
   return result;
 }
 
@@ -95,6 +95,17 @@ function openedOrClicked(
   const url = report.type === 'clicked' ? report.url : '';
   const detail = { userAgent, address, first, visitor, confidence, reason };
   return appendReport(database, message, { type, atMs, url, visitor, detail });
+}
+
+/** Where unsubscribes fill no list, the message's own events say that its recipient has left. */
+function hasLeftUnlisted(database: Writer, message: ReportedMessage): boolean {
+  const row = database.get(
+    `SELECT 1 FROM suppression_settings WHERE account_id = ? AND NOT unsubscribes
+     AND EXISTS (SELECT 1 FROM events WHERE message_id = ? AND type = 'unsubscribed')`,
+    message.account_id,
+    message.id,
+  );
+  return row !== undefined;
 }
 
 function unsubscribed(
@@ -114,7 +125,7 @@ function unsubscribed(
   const isKnown = entries.some(
     (entry) => (entry.stream === kept || entry.stream === everyStream) && entry.reason === 'unsubscribed',
   );
-  if (isKnown) return { kind: 'repeated' };
+  if (isKnown || hasLeftUnlisted(database, message)) return { kind: 'repeated' };
   const event = { type, atMs, detail: { stream, how } };
   return appendAndSuppress(database, message, event, { stream: kept, reason: 'unsubscribed' });
 }

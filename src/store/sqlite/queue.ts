@@ -3,7 +3,7 @@ import type { ClaimedMessage, QueueStore, Settlement } from '../contract/queue.t
 import { everyStream } from '../contract/suppressions.ts';
 import type { Reader, Writer } from './database.ts';
 import { appendEvent } from './log.ts';
-import { addSuppression, suppressionFor } from './suppressions.ts';
+import { suppressBecause, suppressionFor } from './suppressions.ts';
 import type { WriteVerbs } from './writer.ts';
 
 interface DueRow {
@@ -158,7 +158,7 @@ export const queueWrites = {
       detail,
     });
     if (settlement.outcome === 'bounced' && settlement.detail.recipientAtFault) {
-      addSuppression(database, {
+      suppressBecause(database, {
         accountId,
         recipient,
         stream: everyStream,

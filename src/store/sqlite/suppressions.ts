@@ -1,6 +1,12 @@
 /** The suppression list in SQLite. Addresses are compared in lower case. */
 import type { SuppressionReason } from '../../events/types.ts';
-import { everyStream, type Suppression, type SuppressionStore } from '../contract/suppressions.ts';
+import {
+  everyStream,
+  type NewSuppression,
+  type Suppression,
+  type SuppressionSettings,
+  type SuppressionStore,
+} from '../contract/suppressions.ts';
 import type { Reader, Writer } from './database.ts';
 import type { WriteVerbs } from './writer.ts';
 
@@ -24,20 +30,20 @@ const toSuppression = (row: SuppressionRow): Suppression => ({
   createdAtMs: row.created_at_ms,
 });
 
-interface NewSuppression {
-  readonly accountId: number;
-  readonly recipient: string;
-  readonly stream: string;
-  readonly reason: SuppressionReason;
-  readonly eventId?: number;
-  readonly atMs: number;
-}
-
-export function addSuppression(database: Writer, input: NewSuppression): Suppression {
+/** @returns how many were added: none, where an entry that weighs as much was there */
+function insertSuppression(database: Writer, input: NewSuppression): number {
   const recipient = input.recipient.toLowerCase();
+  const known = database.get(
+    'SELECT 1 FROM suppressions WHERE account_id = ? AND recipient = ? AND stream = ?',
+    input.accountId,
+    recipient,
+    input.stream,
+  );
   database.run(
     `INSERT INTO suppressions (account_id, recipient, stream, reason, event_id, created_at_ms)
-     VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+     VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (account_id, recipient, stream) DO UPDATE SET
+       reason = excluded.reason, event_id = excluded.event_id, created_at_ms = excluded.created_at_ms
+     WHERE reason = 'unsubscribed' AND excluded.reason <> 'unsubscribed'`,
     input.accountId,
     recipient,
     input.stream,
@@ -45,14 +51,52 @@ export function addSuppression(database: Writer, input: NewSuppression): Suppres
     input.eventId ?? null,
     input.atMs,
   );
+  return known === undefined ? 1 : 0;
+}
+
+function addSuppression(database: Writer, input: NewSuppression): Suppression {
+  insertSuppression(database, input);
   const row = database.get<SuppressionRow>(
     'SELECT * FROM suppressions WHERE account_id = ? AND recipient = ? AND stream = ?',
     input.accountId,
-    recipient,
+    input.recipient.toLowerCase(),
     input.stream,
   );
   if (row === undefined) throw new Error('a suppression just added is not there');
   return toSuppression(row);
+}
+
+interface SettingsRow {
+  bounces: number;
+  complaints: number;
+  unsubscribes: number;
+}
+
+function settingsOf(database: Reader, accountId: number): SuppressionSettings {
+  const row = database.get<SettingsRow>(
+    'SELECT bounces, complaints, unsubscribes FROM suppression_settings WHERE account_id = ?',
+    accountId,
+  );
+  if (row === undefined) return { bounces: true, complaints: true, unsubscribes: true };
+  return {
+    bounces: row.bounces !== 0,
+    complaints: row.complaints !== 0,
+    unsubscribes: row.unsubscribes !== 0,
+  };
+}
+
+const settingOf = {
+  bounced: 'bounces',
+  complained: 'complaints',
+  unsubscribed: 'unsubscribes',
+} as const satisfies Partial<Record<SuppressionReason, keyof SuppressionSettings>>;
+
+/** Adds the entry that an event asks for, if the account wants such events to. */
+export function suppressBecause(
+  database: Writer,
+  input: NewSuppression & { readonly reason: keyof typeof settingOf },
+): void {
+  if (settingsOf(database, input.accountId)[settingOf[input.reason]]) insertSuppression(database, input);
 }
 
 /**
@@ -78,6 +122,23 @@ export const suppressionWrites = {
   add: (database: Writer, input: Omit<NewSuppression, 'eventId'>): Suppression =>
     addSuppression(database, input),
 
+  addAll: (database: Writer, { accountId, entries }: Parameters<SuppressionStore['addAll']>[0]): number =>
+    entries.reduce((added, entry) => added + insertSuppression(database, { ...entry, accountId }), 0),
+
+  configure(
+    database: Writer,
+    { accountId, settings }: { accountId: number; settings: SuppressionSettings },
+  ): SuppressionSettings {
+    database.run(
+      'INSERT OR REPLACE INTO suppression_settings (account_id, bounces, complaints, unsubscribes) VALUES (?, ?, ?, ?)',
+      accountId,
+      settings.bounces ? 1 : 0,
+      settings.complaints ? 1 : 0,
+      settings.unsubscribes ? 1 : 0,
+    );
+    return settings;
+  },
+
   remove(
     database: Writer,
     { accountId, recipient, stream }: { accountId: number; recipient: string; stream?: string | undefined },
@@ -100,18 +161,25 @@ export function suppressionStore(reader: Reader, write: WriteVerbs['suppressions
           recipient.toLowerCase(),
         )
         .map(toSuppression),
-    async list({ accountId, search, limit, beforeId }) {
+    async list({ accountId, search, reason, stream, limit, beforeId }) {
       const start = search?.toLowerCase();
+      const filters: (readonly [sql: string, values: readonly (string | undefined)[]])[] = [
+        ['recipient >= ? AND recipient < ?', [start, start && `${start}\u{10FFFF}`]],
+        ['reason = ?', [reason]],
+        ['stream = ?', [stream]],
+      ];
+      const wanted = filters.filter(([, [value]]) => value !== undefined);
       return reader
         .all<SuppressionRow>(
           `SELECT * FROM suppressions WHERE account_id = ? AND id < ?
-           ${start === undefined ? '' : 'AND recipient >= ? AND recipient < ?'} ORDER BY id DESC LIMIT ?`,
+           ${wanted.map(([sql]) => `AND ${sql}`).join(' ')} ORDER BY id DESC LIMIT ?`,
           accountId,
           beforeId ?? Number.MAX_SAFE_INTEGER,
-          ...(start === undefined ? [] : [start, `${start}\u{10FFFF}`]),
+          ...wanted.flatMap(([, values]) => values.map((value) => value ?? '')),
           limit,
         )
         .map(toSuppression);
     },
+    settings: async (accountId) => settingsOf(reader, accountId),
   };
 }

@@ -28,3 +28,6 @@ CREATE TABLE suppression_settings (
   complaints INTEGER NOT NULL,
   unsubscribes INTEGER NOT NULL
 );
+
+-- An export and every list of an account go by id.
+CREATE INDEX suppressions_by_account ON suppressions (account_id, id);
