@@ -38,7 +38,15 @@ export interface ApiDependencies {
   readonly accept: Accept;
   readonly store: Pick<
     Store,
-    'accounts' | 'mailSettings' | 'intake' | 'messages' | 'log' | 'queue' | 'reports' | 'suppressions' | 'templates'
+    | 'accounts'
+    | 'mailSettings'
+    | 'intake'
+    | 'messages'
+    | 'log'
+    | 'queue'
+    | 'reports'
+    | 'suppressions'
+    | 'templates'
   >;
   readonly credentials: Pick<Credentials, 'byToken'>;
   readonly clock: Clock;

@@ -18,7 +18,15 @@ export interface NativeDependencies {
   readonly accept: Accept;
   readonly store: Pick<
     Store,
-    'accounts' | 'mailSettings' | 'intake' | 'messages' | 'log' | 'queue' | 'reports' | 'suppressions' | 'templates'
+    | 'accounts'
+    | 'mailSettings'
+    | 'intake'
+    | 'messages'
+    | 'log'
+    | 'queue'
+    | 'reports'
+    | 'suppressions'
+    | 'templates'
   >;
   readonly clock: Clock;
   readonly random: Random;
