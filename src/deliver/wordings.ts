@@ -58,6 +58,7 @@ export const wordings: readonly Wording[] = [
       '(?:message|mail|e-?mail|line|header|attachment)s? (?:size |length )?limit(?:ation)?s? (?:is |was |has been )?exceeded',
       'exceed(?:s|ed|ing)? (?:the )?(?:fixed )?(?:maximum|max|allowed|permitted)? ?(?:message|mail|e-?mail|line|header|content)[- ]?(?:size|length)',
       '(?:message|mail|content) (?:file )?(?:size|length) (?:exceeds|is larger|is too|greater|not accepted)',
+      '(?:message|mail) size (?:of )?\\d+ (?:bytes )?exceeds',
       'size limit for (?:messages|mail)',
       'max(?:imum)? (?:allowed )?(?:message|mail|email) size',
       'larger than the (?:current |maximum )?(?:system|size|limit|allowed)',

@@ -125,9 +125,9 @@ function reportedRecipients(contents: MailContents): ReportedRecipient[] {
 const daemons =
   /mailer-?daemon|post_?master|mail (?:deliver|administrator|system)|system administrator|maildeliver|<>|^$/i;
 const bounceSubject =
-  /undeliver|non-?deliver|not delivered|returned (?:mail|message|to sender)|return(?:ed)? mail|failure notice|failed mail|delivery[- ](?:status|failure|failed|report|notification|problem|error|has)|mail (?:system error|delivery)|message (?:delivery|could not)|could not (?:be )?(?:send|sent|deliver)|bounced? mail|delivery unsuccessful|message you sent|error sending your (?:mail|message)|not (?:a )?member/i;
+  /undeliver|non-?deliver|not delivered|returned (?:mail|message|to sender)|return(?:ed)? mail|failure notice|failed mail|delivery[- ](?:status|failure|failed|report|notification|problem|error|has)|mail (?:system error|delivery)|message (?:delivery|could not)|could not (?:be )?(?:send|sent|deliver)|bounced? mail|delivery unsuccessful|message you sent|error sending your (?:mail|message)|not (?:a )?member|\bdelayed\b/i;
 const bounceWords =
-  /(?:could|can|did|was|were) ?n(?:o|')t(?: able to)?(?: be)? (?:deliver|reach|sent)|cannot be delivered|undeliverable|unable to deliver|delivery (?:has )?failed|failed permanently|permanent(?:ly)? (?:fatal )?(?:error|fail)|not delivered|was rejected|rejected by|delivery errors?|returned to (?:the )?sender|transcript of session/i;
+  /(?:could|can|did|was|were) ?n(?:o|')t(?: able to)?(?: be)? (?:deliver|reach|sent)|cannot be delivered|undeliverable|unable to deliver|delivery (?:has )?failed|failed permanently|permanent(?:ly)? (?:fatal )?(?:error|fail)|not delivered|(?:was|is) rejected|rejected by|not yet been delivered|delivery errors?|returned to (?:the )?sender|transcript of session/i;
 
 /** Free text has no field that says so: who wrote it, what it is called, and what it says must fit together. */
 function looksLikeBounce(contents: MailContents): boolean {
@@ -181,11 +181,21 @@ function ofStatus(block: FieldBlock, { reporter, failedFields, wordsOf }: Surrou
     recipient,
     action,
     answer,
-    stage: findStage(`${diagnostic}\n${words}`),
+    stage: stageOf(block.get('diagnostic-code') ?? '', said.code, words),
     reason: (diagnostic === '' ? `${remark}\n${words}` : said.text).slice(0, longestContextChars),
     context: `${remark}\n${words}`.slice(0, longestContextChars),
     host: hostOf(block.get('remote-mta') ?? reporter ?? ''),
   };
+}
+
+/**
+ * Without a server's answer, a diagnostic of another type than `smtp` (`X-Notes`, `X-Unix`) is the reporter's own decision
+ * on its own mailbox, as a server decides in answer to RCPT.
+ */
+function stageOf(diagnostic: string, code: string, words: string): AttemptStage {
+  const stage = findStage(`${diagnostic}\n${words}`);
+  const isOwn = /^\s*(?!smtp\b)[a-z0-9-]+\s*;/i.test(diagnostic) && code === '';
+  return stage === 'report' && isOwn ? 'rcpt' : stage;
 }
 
 function ofWords({ recipient, words }: NamedRecipient, action: ReportedAction): ReportedRecipient {

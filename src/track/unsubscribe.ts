@@ -9,7 +9,7 @@ import type { Subscription } from '../tokens/signed.ts';
 
 export interface LeaveParts {
   readonly log: Pick<EventLog, 'report'>;
-  readonly suppressions: Pick<SuppressionStore, 'add' | 'find' | 'remove'>;
+  readonly suppressions: Pick<SuppressionStore, 'add' | 'find' | 'remove' | 'settings'>;
   readonly clock: Clock;
 }
 
@@ -22,7 +22,7 @@ export async function leave(
   const atMs = clock.now();
   const left = scope === 'all' ? everyStream : stream;
   const result = await log.report({ type: 'unsubscribed', messageId, atMs, stream: left, how });
-  if (result.kind === 'unknown') {
+  if (result.kind === 'unknown' && (await suppressions.settings(accountId)).unsubscribes) {
     await suppressions.add({ accountId, recipient, stream: left, reason: 'unsubscribed', atMs });
   }
 }
