@@ -121,6 +121,8 @@ function byReplyCode(code: string, stage: AttemptStage): Category | undefined {
       return stage === 'rcpt' ? 'mailbox-full' : 'too-large';
     case '551':
       return 'recipient-unknown';
+    // RFC 7504, RFC 7505: takes no mail at all.
+    case '521':
     case '556':
       return 'domain-unknown';
     case '421':

@@ -47,7 +47,8 @@ interface Part {
   readonly end: number;
 }
 
-export function readContents(raw: Buffer): MailContents {
+export function readContents(mail: Buffer): MailContents {
+  const raw = withoutEmptyStart(mail);
   const top = readHeaders(raw);
   const found = { plain: [] as string[], html: [] as string[], quoted: '' };
   const statusBlocks: FieldBlock[] = [];
@@ -68,9 +69,16 @@ export function readContents(raw: Buffer): MailContents {
     header: (name) => headerValue(raw, top, name),
     text,
     statusBlocks: statusBlocks.slice(0, mostBlocks),
-    feedback: feedbackBlocks.find((block) => block.has('feedback-type')),
+    feedback: feedbackBlocks.find((block) => block.has('feedback-type')) ?? feedbackBlocks[0],
     quoted: (found.quoted || quoted).slice(0, longestQuotedBytes),
   };
+}
+
+/** Line ends that a transport left before the header. */
+function withoutEmptyStart(mail: Buffer): Buffer {
+  let start = 0;
+  while (mail[start] === 10 || mail[start] === 13) start++;
+  return mail.subarray(start);
 }
 
 function* partsOf(
@@ -102,7 +110,11 @@ function bodyOf(raw: Buffer, { block, end }: Part): Buffer {
   const encoding = headerValue(raw, block, 'content-transfer-encoding') ?? '';
   switch (encoding.toLowerCase()) {
     case 'base64':
-      return decodeBase64(raw, block.bodyStart, end) ?? Buffer.alloc(0);
+      // With a footer that a list server added, what is before it counts.
+      return (
+        decodeBase64(raw, block.bodyStart, end) ??
+        Buffer.from(raw.toString('latin1', block.bodyStart, end), 'base64')
+      );
     case 'quoted-printable':
       return decodeQuotedPrintable(raw, block.bodyStart, end).bytes;
     default:

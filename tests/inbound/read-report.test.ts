@@ -248,6 +248,37 @@ test('the words of the quoted mail are not the reporter’s', () => {
   assert.match(readReport(raw).quoted, /^Return-Path: <a@b.c>\nSubject: .*$/);
 });
 
+test('what a transport bent is read all the same: an empty start, a footer behind base64, a lost MIME header', () => {
+  const words = Buffer.from('<ann@example.org>: 550 5.1.1 no such user\n').toString('base64');
+  const base64 = [
+    'From: MAILER-DAEMON@x.example',
+    'Subject: failure notice',
+    'Content-Transfer-Encoding: base64',
+    '',
+    words,
+    '',
+    '-- ',
+    'a list',
+    '',
+  ].join('\r\n');
+  assert.partialDeepStrictEqual(recipientOf(Buffer.from(base64)), {
+    recipient: 'ann@example.org',
+    answer: { enhancedCode: '5.1.1' },
+  });
+  const whole = report('Final-Recipient: rfc822; a@b.c', 'Action: failed', 'Status: 5.1.1', '').toString();
+  const bent = [
+    '\r\n\r\n'.concat(whole),
+    whole.replace(/^Content-Type.*\r\n/, 'Subject: x\r\n'),
+    `Subject: Fwd: failure\r\n\r\nSee:\r\n> ${whole.replaceAll('\r\n', '\r\n> ')}`,
+  ];
+  for (const text of bent) {
+    assert.partialDeepStrictEqual(recipientOf(Buffer.from(text)), {
+      recipient: 'a@b.c',
+      answer: { enhancedCode: '5.1.1' },
+    });
+  }
+});
+
 test('people who are away, and people who write, bounce nothing', () => {
   const kindOf = (raw: Buffer) => readReport(raw).kind;
   assert.equal(
