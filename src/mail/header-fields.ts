@@ -74,8 +74,9 @@ export function isFieldName(name: string): boolean {
 
 /** After the line feed that ends the line, `limit` when none does. */
 export function endOfLine(bytes: Buffer, position: number, limit: number): number {
-  const feed = bytes.indexOf(lf, position);
-  return feed < 0 || feed >= limit ? limit : feed + 1;
+  // Never looks beyond the limit: in a long line without end, every call would look through all of it.
+  const feed = bytes.subarray(position, limit).indexOf(lf);
+  return feed < 0 ? limit : position + feed + 1;
 }
 
 /** The field's value in one line, without the blanks around it. Not decoded; bytes that are no UTF-8 as Latin-1. */

@@ -65,7 +65,9 @@ export function rewriteForRecipient(raw: Uint8Array, changes: RecipientChanges):
     const { part } = planned;
     const replacements = replacementsFor(planned, changes);
     if (replacements.length === 0) continue;
-    pieces.push(bytes.subarray(kept, part.start), ...changedPart(bytes, planned, replacements));
+    pieces.push(bytes.subarray(kept, part.start));
+    // One by one: so many pieces as a message can have are too many for the arguments of one call.
+    for (const piece of changedPart(bytes, planned, replacements)) pieces.push(piece);
     kept = part.end;
   }
   if (kept === 0 && pieces[0]?.length === 0) return raw;
@@ -114,11 +116,8 @@ function placesIn(raw: Buffer, part: TextPart, tracksText: boolean): Pick<Planne
 
 /** Most plain texts hold none: they are not worth decoding. */
 function mayHoldPlaceholder(raw: Buffer, { start, end }: TextPart): boolean {
-  const holds = (text: string) => {
-    const at = raw.indexOf(text, start, 'latin1');
-    return at >= 0 && at < end;
-  };
-  return holds('{') || holds('=7B') || holds('=7b');
+  const bytes = raw.subarray(start, end);
+  return ['{', '=7B', '=7b'].some((text) => bytes.includes(text, 0, 'latin1'));
 }
 
 function shifted(places: readonly Place[], shift: (offset: number) => number): Place[] {

@@ -85,14 +85,17 @@ export function* partsBetween(
 ): Generator<{ start: number; end: number }> {
   const dashBoundary = Buffer.from(`--${boundary}`);
   let partStart: number | undefined;
+  // What holds this container may go on for long: it is not searched again for every container in it.
+  const within = raw.subarray(0, end);
   for (let position = start; position < end; ) {
-    const at = raw.indexOf(dashBoundary, position);
-    if (at < 0 || at >= end) break;
+    const at = within.indexOf(dashBoundary, position);
+    if (at < 0) break;
     position = at + dashBoundary.length;
+    if (at > start && raw[at - 1] !== 10) continue;
     const lineEnd = endOfLine(raw, position, end);
     const rest = raw.toString('latin1', position, Math.min(lineEnd, position + 80)).trim();
     // One boundary may begin like another: nothing but the closing dashes may follow.
-    if ((at > start && raw[at - 1] !== 10) || (rest !== '' && rest !== '--')) continue;
+    if (rest !== '' && rest !== '--') continue;
     if (partStart !== undefined)
       yield { start: partStart, end: Math.max(partStart, beforeLineBreak(raw, at)) };
     partStart = lineEnd;

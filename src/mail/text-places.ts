@@ -49,8 +49,14 @@ export function findPlaces(
   return inOrder([...apartFrom(placeholders, links.places), ...placeholders, ...pixel]);
 }
 
-const apartFrom = (placeholders: readonly Place[], links: readonly Place[]): Place[] =>
-  links.filter((link) => !placeholders.some(({ start, end }) => start < link.end && end > link.start));
+/** Both in order. */
+function apartFrom(placeholders: readonly Place[], links: readonly Place[]): Place[] {
+  let next = 0;
+  return links.filter((link) => {
+    while ((placeholders[next]?.end ?? Infinity) <= link.start) next++;
+    return (placeholders[next]?.start ?? Infinity) >= link.end;
+  });
+}
 
 const inOrder = (places: Place[]): Place[] => places.sort((a, b) => a.start - b.start || a.end - b.end);
 
@@ -124,19 +130,19 @@ function findTextLinks(text: string, bytes: Buffer, charset: string): Place[] {
   return places;
 }
 
-const closers: Readonly<Record<string, string>> = { ')': '(', ']': '[', '}': '{' };
+const openers: Readonly<Record<string, string>> = { ')': '(', ']': '[', '}': '{' };
 
 /** What ends a sentence or closes a bracket that opened before the address is not of the address. */
 function withoutPunctuation(found: string): string {
-  let address = found;
-  for (;;) {
-    const last = address.at(-1) ?? '';
-    const opener = closers[last];
-    const isOutside =
-      opener === undefined
-        ? /[.,;:!?'*_~]/.test(last)
-        : address.split(last).length > address.split(opener).length;
-    if (!isOutside) return address;
-    address = address.slice(0, -1);
+  const counts = new Map<string, number>();
+  const count = (character: string) => counts.get(character) ?? 0;
+  for (const character of found) counts.set(character, count(character) + 1);
+  let length = found.length;
+  for (; ; length--) {
+    const last = found.charAt(length - 1);
+    const opener = openers[last];
+    const isOutside = opener === undefined ? /[.,;:!?'*_~]/.test(last) : count(last) > count(opener);
+    if (!isOutside) return found.slice(0, length);
+    counts.set(last, count(last) - 1);
   }
 }

@@ -73,8 +73,9 @@ function endOfSoftBreak(raw: Buffer, at: number, end: number): number | undefine
 
 /** @returns undefined for text that is not base64 from beginning to end, as when a list server added a footer */
 export function decodeBase64(raw: Buffer, start: number, end: number): Buffer | undefined {
-  const text = raw.toString('latin1', start, end);
-  return /^[A-Za-z0-9+/\s]*={0,2}\s*$/.test(text) ? Buffer.from(text, 'base64') : undefined;
+  // Cut first: an expression that looks for blanks at the end as well tries every one of a million as its beginning.
+  const text = raw.toString('latin1', start, end).trimEnd();
+  return /^[A-Za-z0-9+/\s]*={0,2}$/.test(text) ? Buffer.from(text, 'base64') : undefined;
 }
 
 export function encodeBase64Lines(bytes: Buffer): string {
@@ -99,12 +100,12 @@ export function splice(
   let position = part.start;
   let column = 0;
   for (const [index, { start, end, text }] of replacements.entries()) {
-    pieces.push(raw.subarray(position, start));
-    const lineStart = raw.lastIndexOf(lf, start - 1) + 1;
-    column = lineStart > position ? start - lineStart : column + start - position;
-    const nextStart = replacements[index + 1]?.start;
-    const lineEnd = endOfText(raw, end, part.end);
-    const inserted = insert(text, column, Math.min(lineEnd, nextStart ?? lineEnd) - end);
+    const kept = raw.subarray(position, start);
+    pieces.push(kept);
+    const feed = kept.lastIndexOf(lf);
+    column = feed < 0 ? column + kept.length : kept.length - feed - 1;
+    const restEnd = endOfText(raw, end, replacements[index + 1]?.start ?? part.end);
+    const inserted = insert(text, column, restEnd - end);
     pieces.push(Buffer.from(inserted, 'latin1'));
     const breakAt = inserted.lastIndexOf('\n');
     column = breakAt < 0 ? column + inserted.length : inserted.length - breakAt - 1;

@@ -375,3 +375,36 @@ test('a rewritten newsletter reads the same in a reader that nobody here wrote',
       .replace('</body>', `${pixel}</body>`),
   );
 });
+
+/** What took minutes of the whole service's time, for a megabyte of one customer's text, shows here as a test that hangs. */
+test('text made to hold the reader up is read in one pass', () => {
+  const megabyte = 2 ** 20;
+  const fill = (text: string) => text.repeat(megabyte / text.length);
+  const headed = (type: string, encoding: string, body: string) =>
+    crlf('From: a@example.org', `Content-Type: ${type}`, `Content-Transfer-Encoding: ${encoding}`, '', body);
+  const linksOf = (text: string) => text.split('https://t.example/c/').length - 1;
+
+  const blanks = headed('text/html', 'base64', `${fill('\r\n')}!`);
+  assert.equal(rewriteText(blanks), blanks);
+
+  const brackets = headed('text/plain', '8bit', `https://x.org/${fill(')')}`);
+  assert.equal(linksOf(rewriteText(brackets, { tracksText: true })), 1);
+
+  for (const encoding of ['8bit', 'quoted-printable']) {
+    const link = encoding === '8bit' ? '<a href="http://x">' : '<a href=3D"http://x">';
+    const oneLine = rewriteText(headed('text/html', encoding, fill(link)), { clickUrl: () => 'https://t/c' });
+    assert.equal(oneLine.split('https://t/c').length - 1, Math.floor(megabyte / link.length), encoding);
+  }
+
+  const mixed = headed('text/html', '8bit', `${fill('<a href=http://x>')}${fill('{{unsubscribe_url}}')}`);
+  assert.equal(rewriteText(mixed).split('https://t.example/u/U').length - 1, Math.floor(megabyte / 19));
+
+  const dashes = headed('multipart/mixed; boundary=b', '8bit', fill('--b'));
+  assert.equal(rewriteText(dashes), dashes);
+});
+
+test('more links than a call may have arguments are all tracked', () => {
+  const html = '<a href=http://x>\r\n'.repeat(200_000);
+  const rewritten = rewriteText(htmlHeader + html, { clickUrl: () => 'https://t/c', pixelUrl: undefined });
+  assert.equal(rewritten, htmlHeader + '<a href=https://t/c>\r\n'.repeat(200_000));
+});
