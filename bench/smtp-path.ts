@@ -51,6 +51,7 @@ export async function openSmtpPath(messages: number, moment: Moment): Promise<Be
     }),
   );
   await service.createAccount('bench');
+  await service.command('domain', 'vouch', 'bench', 'example.com');
   const contenders = [await over('aftersend', service.submissionPort, serviceSink)];
   const reason = postfixMissing();
   if (reason === undefined) {

@@ -23,6 +23,11 @@ const peers = {
     packages: ['chromium-headless-shell', 'fonts-dejavu-core'],
     programs: ['chromium-headless-shell'],
   },
+  unbound: { packages: ['unbound'], programs: ['unbound'] },
+  knot: { packages: ['knot'], programs: ['knotd'] },
+  opendkim: { packages: ['opendkim'], programs: ['opendkim'] },
+  exim: { packages: ['exim4-daemon-light'], programs: ['exim4'] },
+  opensmtpd: { packages: ['opensmtpd'], programs: ['smtpd'] },
 };
 
 /** Fetches every peer that is not there yet; tells of those that cannot be had on standard error. */
@@ -137,6 +142,7 @@ export function findPeer(program) {
       ...triplets,
       ...triplets.flatMap((lib) => matching(lib, '.', /^pulseaudio$/)),
       ...matching(root, 'usr/lib', /^postfix$/),
+      join(root, 'usr/lib'),
     ].join(':'),
     PERL5LIB: perl.join(':'),
     // Where fontconfig looks for fonts, and for what it is told of them.

@@ -7,10 +7,12 @@ import { join } from 'node:path';
 import { type Logger, pino } from 'pino';
 import { Counter, Registry } from 'prom-client';
 import { createAccept } from './accept/accept.ts';
+import { createSenderCheck } from './accept/sender.ts';
 import { type Credentials, credentials } from './accept/credentials.ts';
 import type { Accept } from './accept/draft.ts';
 import { startSubmission } from './accept/smtp/submission.ts';
 import { msndrWebhookRoutes } from './api/msndr/webhook.ts';
+import { domainRoutes } from './api/native/domains.ts';
 import { webhookRoutes } from './api/native/webhooks.ts';
 import { buildApi } from './api/server.ts';
 import type { ListenAddress } from './config/readers.ts';
@@ -19,9 +21,11 @@ import { type Config, ConfigError } from './config/settings.ts';
 import { classify } from './deliver/classify.ts';
 import { defaultLimits, startDelivery } from './deliver/deliver.ts';
 import { createMailHosts } from './deliver/dns/mail-hosts.ts';
-import { createResolver } from './deliver/dns/resolver.ts';
+import { createResolver } from './platform/dns/resolver.ts';
 import { createPrepare } from './deliver/prepare.ts';
-import { createRouter } from './deliver/route.ts';
+import { createRouter, isSimulatorAddress } from './deliver/route.ts';
+import { createDomains } from './domains/domains.ts';
+import { createIdentities } from './domains/identity.ts';
 import { startInbound } from './inbound/inbound.ts';
 import { rewriteForRecipient } from './mail/rewrite.ts';
 import { startForgetting } from './maintenance/forget.ts';
@@ -43,7 +47,7 @@ import { trackRoutes } from './track/routes.ts';
 import { Spool } from './track/spool.ts';
 import { createEndpoints, openSecret } from './webhooks/endpoints.ts';
 import { openPost } from './webhooks/post.ts';
-import { createSeal } from './webhooks/seal.ts';
+import { createSeal, type Seal } from './tokens/sealed-secret.ts';
 import { startWebhooks } from './webhooks/service.ts';
 
 /** What a test may put in place of the real thing. */
@@ -70,6 +74,7 @@ interface Ground {
   readonly registry: Registry;
   readonly store: Store;
   readonly keys: SecretKeys;
+  readonly seal: Seal;
   readonly certificate: Certificate;
   /** Where HTTP listens, and the URL under which others reach it. */
   readonly http: ListenAddress;
@@ -94,6 +99,10 @@ export async function startService(config: Config, surroundings: Surroundings = 
   const accept = createAccept({
     intake: store.intake,
     mailSettings: store.mailSettings,
+    checkSender: createSenderCheck({
+      domains: store.domains,
+      staysHere: (recipient) => config.route.kind === 'simulator' || isSimulatorAddress(recipient),
+    }),
     clock: ground.clock,
     random: ground.random,
     hostname: config.hostname,
@@ -165,6 +174,7 @@ async function prepareGround(
     registry,
     store,
     keys,
+    seal: createSeal(keys, random),
     certificate,
     http,
     publicUrl,
@@ -184,13 +194,12 @@ async function startHttp(
   ground: Ground,
   { accept, doorkeeper, ready }: Entrance & { readonly ready: () => boolean },
 ): Promise<void> {
-  const { config, clock, random, logger, registry, store, keys, http, publicUrl, running } = ground;
+  const { config, clock, random, logger, registry, store, keys, seal, http, publicUrl, running } = ground;
   const guard = addressGuard(config.webhookAllow);
   const resolve = systemResolve(config.dnsServer);
   const agent = guardedAgent(guard, resolve);
   running.defer(() => agent.destroy());
   const { post } = running.use(openPost(agent, clock));
-  const seal = createSeal(keys, random);
   const { webhooks, log, suppressions } = store;
   const endpoints = createEndpoints({ webhooks, guard, resolve, post, seal, clock, random });
   running.use(
@@ -217,12 +226,26 @@ async function startHttp(
     ready,
     routes: {
       open: [(app) => trackRoutes(app, { tokens, recorder, log, suppressions, clock })],
-      native: [(app) => webhookRoutes(app, { endpoints, webhooks, log })],
+      native: [
+        (app) => webhookRoutes(app, { endpoints, webhooks, log }),
+        (app) => domainRoutes(app, { domains: sendingDomains(ground), store: store.domains }),
+      ],
       msndr: [(app) => msndrWebhookRoutes(app, { endpoints, webhooks })],
     },
   });
   running.defer(() => api.close());
   await api.listen({ host: http.host, port: http.port });
+}
+
+function sendingDomains({ config, clock, random, store, seal, publicUrl }: Ground) {
+  return createDomains({
+    domains: store.domains,
+    seal,
+    clock,
+    random,
+    names: { hostname: config.hostname, publicHost: new URL(publicUrl).hostname },
+    freshResolver: () => createResolver({ server: config.dnsServer, clock, random }),
+  });
 }
 
 /** The door for bounce, complaint and unsubscribe mail. */
@@ -276,7 +299,7 @@ async function startSimulated(ground: Ground, inbound: ListenAddress): Promise<L
 
 /** From the queue to the recipients' servers. */
 function startOut(ground: Ground, simulator: ListenAddress) {
-  const { config, clock, random, logger, store, links, publicUrl } = ground;
+  const { config, clock, random, logger, store, seal, links, publicUrl } = ground;
   const mailHosts = createMailHosts({
     resolver: createResolver({ server: config.dnsServer, clock, random }),
     mayConnect: addressGuard(config.deliveryAllow),
@@ -285,7 +308,12 @@ function startOut(ground: Ground, simulator: ListenAddress) {
   return startDelivery({
     queue: store.queue,
     router: createRouter({ route: config.route, simulator, mailHosts, clock }),
-    prepare: createPrepare({ rewriteForRecipient, links, publicUrl }),
+    prepare: createPrepare({
+      rewriteForRecipient,
+      links,
+      identityOf: createIdentities({ domains: store.domains, seal }),
+      publicUrl,
+    }),
     clock,
     random,
     logger,

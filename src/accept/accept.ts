@@ -17,6 +17,7 @@ import {
   type MailContent,
   RefusedError,
 } from './draft.ts';
+import type { CheckSender } from './sender.ts';
 
 /** Bounds of what a submission may say about itself. */
 const maxTags = 10;
@@ -31,6 +32,7 @@ const idempotencyMs = 24 * 3600 * 1000;
 interface AcceptDependencies {
   readonly intake: IntakeStore;
   readonly mailSettings: Pick<MailSettingsStore, 'defaultsFor'>;
+  readonly checkSender: CheckSender;
   readonly clock: Clock;
   readonly random: Random;
   /** Right side of the Message-IDs made here. */
@@ -41,7 +43,7 @@ interface AcceptDependencies {
 }
 
 export function createAccept(dependencies: AcceptDependencies): Accept {
-  const { intake, mailSettings, clock, random, hostname, limits, onAccepted } = dependencies;
+  const { intake, mailSettings, checkSender, clock, random, hostname, limits, onAccepted } = dependencies;
 
   async function mimeMessage({ mail }: Draft, dateMs: number): Promise<Uint8Array> {
     const unique = random.bytes(16).toString('hex');
@@ -68,6 +70,7 @@ export function createAccept(dependencies: AcceptDependencies): Accept {
       domain: sender.slice(sender.lastIndexOf('@') + 1).toLowerCase(),
       stream: draft.options.stream,
     });
+    await checkSender({ accountId: draft.account.id, sender, recipients });
     const result = await intake.accept({
       ...submissionOf(draft, defaults),
       sender,

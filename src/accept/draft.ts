@@ -74,6 +74,7 @@ export type RefusalReason =
   | 'recipients-missing'
   | 'recipients-too-many'
   | 'from-missing'
+  | 'sender-unverified'
   | 'header-invalid'
   | 'body-missing'
   | 'options-invalid'

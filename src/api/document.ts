@@ -62,6 +62,7 @@ export async function apiDocument(app: App, publicUrl: string): Promise<void> {
         { name: 'messages', description: 'Send messages, and see what became of each' },
         { name: 'events', description: 'What happened, in order' },
         { name: 'webhooks', description: 'Where events are sent' },
+        { name: 'domains', description: 'Domains that mail is sent from, their keys and records' },
         { name: 'templates', description: 'Mail texts with places for parameters (Liquid)' },
         { name: 'suppressions', description: 'Whom not to write to, and why' },
         { name: 'settings', description: 'What mail does when it does not say otherwise' },

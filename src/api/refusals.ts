@@ -27,6 +27,7 @@ const statusOfReason: Readonly<Record<RefusalReason, number>> = {
   'recipients-missing': 422,
   'recipients-too-many': 422,
   'from-missing': 422,
+  'sender-unverified': 403,
   'header-invalid': 422,
   'body-missing': 422,
   'options-invalid': 422,

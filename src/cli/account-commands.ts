@@ -1,10 +1,11 @@
 /**
- * The commands on accounts, tokens and SMTP logins. They open the data folder as a short second writer, so they work
+ * The commands on accounts, tokens, SMTP logins and the operator's word on sending domains. They open the data folder as a short second writer, so they work
  * while the service runs, which sees what they wrote at once.
  *
  * With `--json` a command prints one JSON value on standard output and nothing else.
  */
 import { createAccount, createSmtpLogin, createToken, ProvisionError } from '../accounts/provision.ts';
+import { addressOf } from '../mail/address.ts';
 import { systemClock, systemRandom } from '../platform/clock.ts';
 import type { Account } from '../store/contract/accounts.ts';
 import type { Store } from '../store/contract/store.ts';
@@ -74,6 +75,19 @@ export const accountCommands: Readonly<Record<string, Command>> = {
         lines: accounts.map(
           ({ id, name, email, timeZone }) => `${id}\t${name}\t${email || '-'}\t${timeZone}`,
         ),
+      };
+    },
+  },
+  'domain vouch': {
+    words: ['ACCOUNT', 'DOMAIN'],
+    async run(store, [accountName = '', text = '']) {
+      const account = await accountNamed(store, accountName);
+      const name = addressOf(`postmaster@${text}`)?.domain;
+      if (name === undefined) throw new ProvisionError(`'${text}' is not a domain name`);
+      const { id } = await store.domains.vouch({ accountId: account.id, name, atMs: systemClock.now() });
+      return {
+        json: { id, name, state: 'verified' },
+        lines: [`${account.name} may send from ${name}, whatever its DNS records say`],
       };
     },
   },

@@ -14,6 +14,8 @@ export interface PreparedMessage {
   readonly envelopeSender: string;
   readonly recipient: string;
   readonly content: Uint8Array;
+  /** Its sender wants it to go by TLS or not at all. */
+  readonly requireTls: boolean;
 }
 
 export interface AttemptEnd {
@@ -41,7 +43,8 @@ export async function makeAttempt(
   }
   return { trace, result: failure ?? AttemptError.unanswered('dns', 'there is no server to send to') };
 
-  async function sendBy(host: RouteHost): Promise<Reply> {
+  async function sendBy(asRouted: RouteHost): Promise<Reply> {
+    const host = message.requireTls ? withTls(asRouted) : asRouted;
     const envelope = new Envelope(message.envelopeSender, message.recipient, message.content);
     const kept = connections.kept(host, trace, limitMs);
     if (kept !== undefined) {
@@ -61,6 +64,11 @@ export async function makeAttempt(
       connections.giveBack(fresh);
     }
   }
+}
+
+/** The simulator is on this machine: there is nothing between. */
+function withTls(host: RouteHost): RouteHost {
+  return host.tls === 'opportunistic' ? { ...host, tls: 'required' } : host;
 }
 
 const beforeMessage: ReadonlySet<string> = new Set(['dns', 'connect', 'tls', 'greeting', 'auth']);

@@ -130,5 +130,5 @@ export class Connections implements Disposable {
 
 /** Connections are interchangeable only if they were made to the same demands. */
 function keyOf({ name, port, implicitTls, tls, login }: Omit<RouteHost, 'addresses'>): string {
-  return [name, port, implicitTls, tls === 'verified', login?.username ?? ''].join(' ');
+  return [name, port, implicitTls, tls, login?.username ?? ''].join(' ');
 }

@@ -287,7 +287,7 @@ class DeliveryLoop implements Delivery {
       const result = AttemptError.impossible('queue', '5.3.0', 'the message’s content is no longer kept');
       return { trace: new Trace(this.#clock), result };
     }
-    const prepared = this.#prepare(message, raw);
+    const prepared = await this.#prepare(message, raw);
     const end = await makeAttempt(plan.hosts, prepared, {
       connections: this.#connections,
       clock: this.#clock,

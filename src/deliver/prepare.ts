@@ -1,7 +1,9 @@
 /**
  * A message as one recipient gets it, made at each attempt from the untouched body that was accepted, and always the
- * same: links, pixel, List-Unsubscribe, feedback headers, return path.
+ * same: links, pixel, List-Unsubscribe, feedback headers, return path, and then the signatures over all of it.
  */
+import type { IdentityOf } from '../domains/identity.ts';
+import { signMessage } from '../mail/dkim.ts';
 import type { ClaimedMessage } from '../store/contract/queue.ts';
 import type { PreparedMessage } from './attempt.ts';
 import { domainOf, isSimulatorAddress } from './route.ts';
@@ -20,11 +22,11 @@ export interface RecipientLinks {
       recipient: string;
     }): string;
   };
-  /** The envelope sender that bounces of this message come back to. */
-  returnPath(messageId: number): string;
+  /** The envelope sender that bounces of this message come back to, at `host` or the service's own. */
+  returnPath(messageId: number, host: string | undefined): string;
   unsubscribeAddress(facts: { accountId: number; messageId: number }): string;
   /** Where complaints about this message come back to. */
-  feedbackAddress(messageId: number): string;
+  feedbackAddress(messageId: number, host: string | undefined): string;
 }
 
 /** The mail room's rewriting: everything but what is named stays byte for byte. */
@@ -39,20 +41,24 @@ export type RewriteForRecipient = (
   },
 ) => Uint8Array;
 
-export type Prepare = (message: ClaimedMessage, raw: Uint8Array) => PreparedMessage;
+export type Prepare = (message: ClaimedMessage, raw: Uint8Array) => Promise<PreparedMessage>;
 
 export function createPrepare({
   rewriteForRecipient,
   links,
+  identityOf,
   publicUrl,
 }: {
   rewriteForRecipient: RewriteForRecipient;
   links: RecipientLinks;
+  identityOf: IdentityOf;
   publicUrl: string;
 }): Prepare {
   const isHttps = publicUrl.startsWith('https:');
-  return (message, raw) => {
+  return async (message, raw) => {
     const { messageId, accountId, stream, recipient } = message;
+    const identity = await identityOf(accountId, message.sender);
+    const { bounceHost, requireTls } = identity;
     const simulated = isSimulatorAddress(recipient);
     // The simulator reaches this service, and asks it for its own URLs alone.
     const urls = links.under(simulated ? '' : message.trackingHost);
@@ -68,19 +74,20 @@ export function createPrepare({
     extraHeaders.push(
       // An aggregate key for the provider's reports, never one a message.
       ['Feedback-ID', `${stream}:${accountId}:${domainOf(message.sender)}:aftersend`],
-      // RFC 9477.
-      ['CFBL-Address', `${links.feedbackAddress(messageId)}; report=arf`],
+      // RFC 9477: at a host of the signing domain where there is one, so that reports are trusted.
+      ['CFBL-Address', `${links.feedbackAddress(messageId, bounceHost)}; report=arf`],
       // Comes back in what reports quote, also where addresses are left out.
-      ['X-Report-Token', localPartOf(links.feedbackAddress(messageId))],
+      ['X-Report-Token', localPartOf(links.feedbackAddress(messageId, bounceHost))],
     );
-    const content = rewriteForRecipient(raw, {
+    const rewritten = rewriteForRecipient(raw, {
       clickUrl: (target) => (message.trackClicks ? urls.clickUrl(messageId, target) : undefined),
       tracksText: message.trackClicks && message.trackText,
       pixelUrl: message.trackOpens || simulated ? urls.pixelUrl(messageId) : undefined,
       unsubscribeUrl,
       extraHeaders,
     });
-    return { envelopeSender: links.returnPath(messageId), recipient, content };
+    const content = await signMessage(rewritten, identity);
+    return { envelopeSender: links.returnPath(messageId, bounceHost), recipient, content, requireTls };
   };
 }
 

@@ -24,11 +24,14 @@ export interface NamedLinks {
 export interface TrackingLinks extends NamedLinks {
   /** @param host an account's tracking name, '' for the service's own; scheme and port are the service's */
   under(host: string): NamedLinks;
-  /** The envelope sender: bounces come back to it. */
-  returnPath(messageId: number): string;
-  feedbackAddress(messageId: number): string;
+  /** The envelope sender: bounces come back to it. At `host`, the service's own if undefined. */
+  returnPath(messageId: number, host?: string): string;
+  feedbackAddress(messageId: number, host?: string): string;
   unsubscribeAddress(subscription: Pick<Subscription, 'accountId' | 'messageId'>): string;
-  /** What mail to one of our own addresses is about; undefined for any other address. */
+  /**
+   * What mail to one of our own addresses is about; undefined for any other address. Sending domains have bounce hosts of
+   * their own, so it is the token that makes an address ours, and not its host.
+   */
   readAddress(address: string): AddressToken | undefined;
   /** An address for those who send reports without a token in theirs, as a provider's feedback loop does. */
   isReportAddress(address: string): boolean;
@@ -36,25 +39,24 @@ export interface TrackingLinks extends NamedLinks {
 
 /**
  * @param baseUrl the public URL, without a trailing slash
- * @param hostname the domain of the addresses
+ * @param hostname the domain of the addresses unless another is named
  */
 export function trackingLinks(tokens: SignedTokens, baseUrl: string, hostname: string): TrackingLinks {
   const reportAddresses = new Set(
     ['bounces', 'feedback'].map((local) => `${local}@${hostname.toLowerCase()}`),
   );
-  const addressOfToken = (token: AddressToken) => `${tokens.addressToken(token)}@${hostname}`;
+  const addressOfToken = (token: AddressToken, host = hostname) => `${tokens.addressToken(token)}@${host}`;
   const own = linksUnder(tokens, baseUrl, []);
   return {
     ...own,
     under: (host) => (host === '' ? own : linksUnder(tokens, urlUnder(host, baseUrl), [baseUrl])),
-    returnPath: (messageId) => addressOfToken({ kind: 'bounce', messageId }),
-    feedbackAddress: (messageId) => addressOfToken({ kind: 'feedback', messageId }),
+    returnPath: (messageId, host) => addressOfToken({ kind: 'bounce', messageId }, host),
+    feedbackAddress: (messageId, host) => addressOfToken({ kind: 'feedback', messageId }, host),
     unsubscribeAddress: ({ accountId, messageId }) =>
       addressOfToken({ kind: 'unsubscribe', messageId, accountId }),
     readAddress(address) {
       const at = address.lastIndexOf('@');
-      if (at < 0 || address.slice(at + 1).toLowerCase() !== hostname.toLowerCase()) return undefined;
-      return tokens.readAddress(address.slice(0, at));
+      return at < 0 ? undefined : tokens.readAddress(address.slice(0, at));
     },
     isReportAddress: (address) => reportAddresses.has(address.toLowerCase()),
   };

@@ -20,7 +20,7 @@ import type {
 import type { Dialect } from './dialects/contract/dialect.ts';
 import { dialectNamed, dialects } from './dialects.ts';
 import type { Post } from './post.ts';
-import type { Seal } from './seal.ts';
+import type { Seal } from '../tokens/sealed-secret.ts';
 import { makeSecret } from './sign.ts';
 import { type TrialResult, tryOut } from './trial.ts';
 

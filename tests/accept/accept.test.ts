@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { createAccept } from '../../src/accept/accept.ts';
+import { createSenderCheck } from '../../src/accept/sender.ts';
 import { type Draft, noOptions, type RefusalReason, RefusedError } from '../../src/accept/draft.ts';
 import { createAccount } from '../../src/accounts/provision.ts';
 import { systemRandom } from '../../src/platform/clock.ts';
@@ -23,6 +24,10 @@ async function startAccept() {
   const accept = createAccept({
     intake: store.intake,
     mailSettings: store.mailSettings,
+    checkSender: createSenderCheck({
+      domains: store.domains,
+      staysHere: (recipient) => !recipient.endsWith('@outside.example'),
+    }),
     clock,
     random: systemRandom,
     hostname: 'mail.example.net',
@@ -131,5 +136,32 @@ describe('raw mail', () => {
     }
     assert.equal(await door.store.queue.depth(), 0);
     assert.equal(door.wakes(), 0);
+  });
+});
+
+describe('the sender', () => {
+  test('is a verified domain of the account, or under one, for mail that leaves the machine', async () => {
+    await using door = await startAccept();
+    const { id: accountId } = door.account;
+    const outside = { recipients: [{ address: 'ann@outside.example', role: 'to' as const }] };
+    const mail = (from: string) => door.draft(`From: ${from}\r\nSubject: Hi\r\n\r\nHello\r\n`, outside);
+    const refused = (from: string, words: RegExp) =>
+      assert.rejects(door.accept(mail(from)), (error) => {
+        assert.ok(error instanceof RefusedError, String(error));
+        assert.equal(error.reason, 'sender-unverified');
+        assert.match(error.message, words);
+        return true;
+      });
+    await refused('shop@example.com', /^example\.com is no sending domain/);
+    const keys = { requireTls: false, keys: [], atMs: startMs };
+    await door.store.domains.add({ accountId, name: 'example.com', ...keys });
+    await refused('shop@example.com', /^example\.com is not verified yet/);
+    assert.equal(await door.store.queue.depth(), 0);
+    await door.accept(door.draft(bare));
+    await door.store.domains.vouch({ accountId, name: 'example.com', atMs: startMs });
+    await door.accept(mail('shop@example.com'));
+    await door.accept(mail('shop@news.example.com'));
+    await refused('shop@notexample.com', /^notexample\.com is no sending domain/);
+    assert.equal(await door.store.queue.depth(), 3);
   });
 });

@@ -69,6 +69,7 @@ export async function startApi(changes: Partial<ApiDependencies> = {}): Promise<
   let wakes = 0;
   const app = await buildApi({
     accept: createAccept({
+      checkSender: async () => {},
       intake: store.intake,
       mailSettings: store.mailSettings,
       clock,

@@ -18,6 +18,7 @@ test('what was accepted before a crash reaches the smarthost after it, and is to
     AFTERSEND_WEBHOOK_ALLOW: '127.0.0.0/8',
   });
   const account = await service.createAccount('acme');
+  await service.command('domain', 'vouch', 'acme', 'example.com');
   await service.call(account, 'POST', '/v1/email/webhook', { url: receiver.url });
   const { messages } = await service.call<{ messages: { id: number }[] }>(account, 'POST', '/api/messages', {
     from: 'shop@example.com',

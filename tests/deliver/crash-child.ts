@@ -11,10 +11,11 @@ await store.queue.freeLeases(systemClock.now());
 const delivery = await startDelivery({
   queue: store.queue,
   router: routeTo(hostAt(Number(port))),
-  prepare: ({ messageId, recipient }, content) => ({
+  prepare: async ({ messageId, recipient }, content) => ({
     envelopeSender: `b${messageId}@bounce.test`,
     recipient,
     content,
+    requireTls: false,
   }),
   clock: systemClock,
   random: systemRandom,

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { AttemptError } from '../../src/deliver/attempt-error.ts';
 import { createMailHosts } from '../../src/deliver/dns/mail-hosts.ts';
-import { createResolver } from '../../src/deliver/dns/resolver.ts';
+import { createResolver } from '../../src/platform/dns/resolver.ts';
 import { systemClock, systemRandom } from '../../src/platform/clock.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { startNameServer, type Zone } from './name-server.ts';

@@ -43,10 +43,11 @@ export interface PostOfficeOptions {
 const commitsInASecond = 10;
 
 /** The body as it is, from a return path that names the message. */
-const unchanged: Prepare = ({ messageId, recipient }, content) => ({
+const unchanged: Prepare = async ({ messageId, recipient }, content) => ({
   envelopeSender: `b${messageId}@bounce.test`,
   recipient,
   content,
+  requireTls: false,
 });
 
 export function hostAt(port: number, changes: Partial<RouteHost> = {}): RouteHost {

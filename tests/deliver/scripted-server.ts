@@ -26,6 +26,8 @@ export interface ScriptedServer extends AsyncDisposable {
   /** All commands of all connections in the order in which they came. */
   readonly commands: string[];
   readonly connectionCount: number;
+  /** Resolves when so many messages have been taken. */
+  took(count: number): Promise<void>;
   /** Resolves when a command that matches has come. */
   saw(command: RegExp): Promise<void>;
   hangUp(): void;
@@ -80,6 +82,7 @@ export async function startScriptedServer({ extensions, answer }: Script = {}): 
           inContent = false;
           if (say('CONTENT', '250 2.0.0 queued')) {
             taken.push({ from, to, content: `${piece}\r\n`.replaceAll('\r\n.', '\r\n').replace(/^\./, '') });
+            for (const watcher of watchers) watcher();
           }
         } else {
           onLine(piece);
@@ -88,6 +91,14 @@ export async function startScriptedServer({ extensions, answer }: Script = {}): 
     });
     say('GREETING', '220 test ESMTP');
   });
+  const somethingNew = () =>
+    new Promise<void>((resolve) => {
+      const watcher = () => {
+        watchers.delete(watcher);
+        resolve();
+      };
+      watchers.add(watcher);
+    });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
 
@@ -98,16 +109,11 @@ export async function startScriptedServer({ extensions, answer }: Script = {}): 
     get connectionCount() {
       return connections;
     },
+    async took(count) {
+      while (taken.length < count) await somethingNew();
+    },
     async saw(command) {
-      while (!commands.some((seen) => command.test(seen))) {
-        await new Promise<void>((resolve) => {
-          const watcher = () => {
-            watchers.delete(watcher);
-            resolve();
-          };
-          watchers.add(watcher);
-        });
-      }
+      while (!commands.some((seen) => command.test(seen))) await somethingNew();
     },
     hangUp() {
       for (const socket of sockets) socket.destroy();

@@ -19,10 +19,10 @@ import { startScriptedServer } from './scripted-server.ts';
 
 async function send(
   host: RouteHost,
-  { content = 'Subject: hi\r\n\r\nhello\r\n', recipient = 'ann@example.org' } = {},
+  { content = 'Subject: hi\r\n\r\nhello\r\n', recipient = 'ann@example.org', requireTls = false } = {},
 ): Promise<AttemptEnd> {
   using connections = new Connections({ clock: systemClock, limits: defaultLimits, ourName: 'us.test' });
-  const message = { envelopeSender: 'b1@bounce.test', recipient, content: Buffer.from(content) };
+  const message = { envelopeSender: 'b1@bounce.test', recipient, content: Buffer.from(content), requireTls };
   const limitMs = systemClock.now() + 10_000;
   return await makeAttempt([host], message, { connections, clock: systemClock, limitMs });
 }

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { accountsConformance } from '../../src/store/conformance/accounts.ts';
+import { domainsConformance } from '../../src/store/conformance/domains.ts';
 import { accepted, anAccount, aSubmission } from '../../src/store/conformance/fixtures.ts';
 import { identityConformance } from '../../src/store/conformance/identity.ts';
 import { logConformance } from '../../src/store/conformance/log.ts';
@@ -35,6 +36,7 @@ async function openFresh(): Promise<Store> {
 
 for (const suite of [
   accountsConformance,
+  domainsConformance,
   identityConformance,
   logConformance,
   mailSettingsConformance,

@@ -18,7 +18,7 @@ import { openSqliteStore } from '../../src/store/sqlite/open.ts';
 import { deriveKeys } from '../../src/tokens/keys.ts';
 import { createEndpoints, type EndpointInput, openSecret } from '../../src/webhooks/endpoints.ts';
 import { openPost } from '../../src/webhooks/post.ts';
-import { createSeal } from '../../src/webhooks/seal.ts';
+import { createSeal } from '../../src/tokens/sealed-secret.ts';
 import { startWebhooks } from '../../src/webhooks/service.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 

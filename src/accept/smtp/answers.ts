@@ -16,6 +16,7 @@ const codes: Readonly<Record<RefusalReason, readonly [code: number, enhancedCode
   'recipients-missing': [554, '5.5.1'],
   'recipients-too-many': [452, '4.5.3'],
   'from-missing': [554, '5.6.0'],
+  'sender-unverified': [550, '5.7.1'],
   'header-invalid': [554, '5.6.0'],
   'body-missing': [554, '5.6.0'],
   'message-malformed': [554, '5.6.0'],

@@ -7,8 +7,8 @@ import { domainToASCII } from 'node:url';
 import type { Random } from '../../platform/clock.ts';
 import { AttemptError } from '../attempt-error.ts';
 import type { MailHosts } from '../route.ts';
-import { NameServerError } from './exchange.ts';
-import type { Resolver } from './resolver.ts';
+import { NameServerError } from '../../platform/dns/exchange.ts';
+import type { Resolver } from '../../platform/dns/resolver.ts';
 
 /** MX hosts that an attempt goes through. */
 const maxHosts = 6;

@@ -30,8 +30,11 @@ export interface SessionTarget {
   readonly address: string;
   readonly port: number;
   readonly implicitTls: boolean;
-  /** `opportunistic` takes any certificate, and none; `verified` refuses to go on without a good one. */
-  readonly tls: 'none' | 'opportunistic' | 'verified';
+  /**
+   * `opportunistic` takes any certificate, and goes on without TLS; `required` takes any certificate; `verified` refuses to
+   * go on without a good one.
+   */
+  readonly tls: 'none' | 'opportunistic' | 'required' | 'verified';
   readonly login: { readonly username: string; readonly password: string } | undefined;
   /** Our name in EHLO. */
   readonly ourName: string;
@@ -182,7 +185,7 @@ export class SmtpSession implements Expiring {
       }
       await this.#secure();
       await this.#hello();
-    } else if (this.target.tls === 'verified') {
+    } else if (this.target.tls !== 'opportunistic') {
       throw this.#unanswered('tls', 'it offers no TLS');
     }
   }

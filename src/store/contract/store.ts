@@ -6,6 +6,7 @@
  * Accounts are part of every question: nobody reads or changes another account's things by an id alone.
  */
 import type { AccountStore } from './accounts.ts';
+import type { DomainStore } from './domains.ts';
 import type { IdentityStore } from './identity.ts';
 import type { IntakeStore } from './intake.ts';
 import type { EventLog } from './log.ts';
@@ -26,6 +27,7 @@ export interface Store extends AsyncDisposable {
   readonly log: EventLog;
   readonly messages: MessageStore;
   readonly suppressions: SuppressionStore;
+  readonly domains: DomainStore;
   readonly templates: TemplateStore;
   readonly mailSettings: MailSettingsStore;
   readonly reports: ReportStore;

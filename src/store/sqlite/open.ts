@@ -9,6 +9,7 @@ import { intakeStore } from './intake.ts';
 import { eventLog, type Subscribe } from './log.ts';
 import { mailSettingsStore } from './mail-settings.ts';
 import { messageStore } from './messages.ts';
+import { domainStore } from './domains.ts';
 import { queueStore } from './queue.ts';
 import { reportStore } from './reports.ts';
 import { suppressionStore } from './suppressions.ts';
@@ -60,6 +61,7 @@ export async function openSqliteStore(dataFolder: string, purpose: 'serve' | 'co
     log: eventLog(reader, verbs.log, subscribe),
     messages: messageStore(reader),
     suppressions: suppressionStore(reader, verbs.suppressions),
+    domains: domainStore(reader, verbs.domains),
     templates: templateStore(reader, verbs.templates),
     mailSettings: mailSettingsStore(reader, verbs.mailSettings),
     reports: reportStore(reader, verbs.reports),

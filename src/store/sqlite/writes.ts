@@ -1,5 +1,6 @@
 /** Every write there is, by room: what the writer thread can be asked for. */
 import { accountWrites } from './accounts.ts';
+import { domainWrites } from './domains.ts';
 import { identityWrites } from './identity.ts';
 import { intakeWrites } from './intake.ts';
 import { logWrites } from './log.ts';
@@ -17,6 +18,7 @@ export const writes = {
   queue: queueWrites,
   log: logWrites,
   suppressions: suppressionWrites,
+  domains: domainWrites,
   templates: templateWrites,
   mailSettings: mailSettingsWrites,
   reports: reportWrites,

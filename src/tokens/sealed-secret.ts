@@ -1,10 +1,10 @@
 /**
- * Endpoint secrets as they are stored: encrypted with a key derived from the service's secret, so that a copy of the
- * database alone signs nothing. What seals is AES-256-GCM with a random 96-bit nonce.
+ * Secrets as they are stored (of webhook endpoints, private DKIM keys): encrypted with a key derived from the service's
+ * secret, so that a copy of the database alone signs nothing. What seals is AES-256-GCM with a random 96-bit nonce.
  */
 import { createCipheriv, createDecipheriv } from 'node:crypto';
 import type { Random } from '../platform/clock.ts';
-import type { SecretKeys } from '../tokens/keys.ts';
+import type { SecretKeys } from './keys.ts';
 
 const nonceBytes = 12;
 const tagBytes = 16;

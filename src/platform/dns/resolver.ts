@@ -5,7 +5,7 @@
 import { getServers } from 'node:dns';
 import { isIPv6 } from 'node:net';
 import type * as packet from 'dns-packet';
-import type { Clock, Random } from '../../platform/clock.ts';
+import type { Clock, Random } from '../clock.ts';
 import { exchange, type NameServer, NameServerError, type RecordType, type Response } from './exchange.ts';
 
 export type Lookup<Record> =

@@ -5,7 +5,7 @@
 import { createSocket } from 'node:dgram';
 import { connect, isIPv6 } from 'node:net';
 import * as packet from 'dns-packet';
-import type { Clock, Random } from '../../platform/clock.ts';
+import type { Clock, Random } from '../clock.ts';
 
 export interface NameServer {
   readonly address: string;
