@@ -2,9 +2,9 @@
 import type { KeyObject } from 'node:crypto';
 import type { DkimKey } from '../mail/dkim.ts';
 import type { DomainStore, SigningKey } from '../store/contract/domains.ts';
+import { bounceHostOf } from '../tokens/links.ts';
 import type { Seal } from '../tokens/sealed-secret.ts';
 import { keysThatSign, openPrivateKey } from './keys.ts';
-import { bounceHostOf } from './records.ts';
 
 export interface SenderIdentity {
   /** What signatures name (`d=`), '' if there is no such domain: the message goes unsigned. */

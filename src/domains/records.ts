@@ -1,4 +1,5 @@
 /** The DNS records that a sending domain's owner publishes, exactly as they have to stand there. Pure. */
+import { bounceHostOf } from '../tokens/links.ts';
 import type { SendingDomain, SigningKey } from '../store/contract/domains.ts';
 
 export const recordPurposes = ['dkim', 'spf', 'dmarc', 'return-path', 'tracking'] as const;
@@ -25,9 +26,6 @@ export interface OurNames {
   /** The host of the public URL. */
   readonly publicHost: string;
 }
-
-/** The domain's own host for return paths: bounces come back by a name that SPF and DMARC see as the sender's. */
-export const bounceHostOf = (domain: string): string => `bounce.${domain}`;
 
 /** @param keys newest first; retired ones are no longer asked for */
 export function recordsToPublish(

@@ -7,6 +7,11 @@ import type { AddressToken, SignedTokens, Subscription } from './signed.ts';
 /** Where `track/` serves each kind of token. */
 export const trackingPaths = { open: '/o/', click: '/c/', unsubscribe: '/u/' } as const;
 
+/** A sending domain's own host for return paths: a name that SPF and DMARC see as the sender's. */
+export const bounceHostOf = (domain: string): string => `bounce.${domain}`;
+
+const domainBelow = (host: string): string => host.slice(host.indexOf('.') + 1);
+
 /** Mail programs and scanners cut longer URLs; a link that would become longer stays what it is. */
 const longestLinkCharacters = 2000;
 
@@ -29,8 +34,8 @@ export interface TrackingLinks extends NamedLinks {
   feedbackAddress(messageId: number, host?: string): string;
   unsubscribeAddress(subscription: Pick<Subscription, 'accountId' | 'messageId'>): string;
   /**
-   * What mail to one of our own addresses is about; undefined for any other address. Sending domains have bounce hosts of
-   * their own, so it is the token that makes an address ours, and not its host.
+   * What mail to one of our own addresses is about; undefined for any other address. A bounce host may belong to any
+   * sending domain: there it is the token that makes an address ours.
    */
   readAddress(address: string): AddressToken | undefined;
   /** An address for those who send reports without a token in theirs, as a provider's feedback loop does. */
@@ -56,7 +61,9 @@ export function trackingLinks(tokens: SignedTokens, baseUrl: string, hostname: s
       addressOfToken({ kind: 'unsubscribe', messageId, accountId }),
     readAddress(address) {
       const at = address.lastIndexOf('@');
-      return at < 0 ? undefined : tokens.readAddress(address.slice(0, at));
+      const host = address.slice(at + 1).toLowerCase();
+      const maybeOurs = host === hostname.toLowerCase() || host === bounceHostOf(domainBelow(host));
+      return at >= 0 && maybeOurs ? tokens.readAddress(address.slice(0, at)) : undefined;
     },
     isReportAddress: (address) => reportAddresses.has(address.toLowerCase()),
   };

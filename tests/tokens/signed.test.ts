@@ -140,10 +140,13 @@ test('links track http and https targets alone, unchanged, and never grow over t
   }
 });
 
-test('addresses are read back for the own hostname alone', () => {
+test('addresses are read back for the own hostname and for bounce hosts alone', () => {
   const links = trackingLinks(tokens, 'https://t.example.org', 'Mail.example.org');
   assert.deepEqual(links.readAddress(links.returnPath(5).toUpperCase()), { kind: 'bounce', messageId: 5 });
   assert.deepEqual(links.readAddress(links.feedbackAddress(5)), { kind: 'feedback', messageId: 5 });
+  const elsewhere = links.returnPath(5, 'bounce.example.com');
+  assert.deepEqual(links.readAddress(elsewhere), { kind: 'bounce', messageId: 5 });
+  assert.equal(links.readAddress(elsewhere.replace('@bounce', '@bounced')), undefined);
   const leaving = links.unsubscribeAddress({ accountId: 3, messageId: 5 });
   assert.deepEqual(links.readAddress(leaving), { kind: 'unsubscribe', accountId: 3, messageId: 5 });
   for (const address of ['', '@', 'postmaster@mail.example.org', leaving.replace('ail', 'ial')]) {
