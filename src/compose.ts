@@ -22,8 +22,12 @@ import { classify } from './deliver/classify.ts';
 import { defaultLimits, startDelivery } from './deliver/deliver.ts';
 import { createMailHosts } from './deliver/dns/mail-hosts.ts';
 import { createResolver } from './platform/dns/resolver.ts';
+import { createPools, type Pool } from './deliver/pools.ts';
 import { createPrepare } from './deliver/prepare.ts';
 import { createRouter, isSimulatorAddress } from './deliver/route.ts';
+import type { CountTls } from './deliver/tls/demand.ts';
+import { createStsPolicies } from './deliver/tls/mta-sts.ts';
+import { createDemands } from './deliver/tls/policy.ts';
 import { createDomains } from './domains/domains.ts';
 import { createIdentities } from './domains/identity.ts';
 import { startInbound } from './inbound/inbound.ts';
@@ -297,17 +301,47 @@ async function startSimulated(ground: Ground, inbound: ListenAddress): Promise<L
   return { host, port };
 }
 
+/** Where recipients' servers listen. */
+const smtpPort = 25;
+
+function poolsOf({ sources }: Config): readonly Pool[] {
+  return [...Map.groupBy(sources, ({ pool }) => pool)].map(([name, list]) => ({ name, sources: list }));
+}
+
 /** From the queue to the recipients' servers. */
 function startOut(ground: Ground, simulator: ListenAddress) {
-  const { config, clock, random, logger, store, seal, links, publicUrl } = ground;
-  const mailHosts = createMailHosts({
-    resolver: createResolver({ server: config.dnsServer, clock, random }),
-    mayConnect: addressGuard(config.deliveryAllow),
-    random,
+  const { config, clock, random, logger, registry, store, seal, links, publicUrl, running } = ground;
+  const guard = addressGuard(config.deliveryAllow);
+  const resolver = createResolver({ server: config.dnsServer, clock, random });
+  const agent = guardedAgent(guard, systemResolve(config.dnsServer));
+  running.defer(() => agent.destroy());
+  const tlsResults = new Counter({
+    name: 'aftersend_tls_sessions_total',
+    help: 'Sessions with recipients’ servers by policy and result, in the words of TLS-RPT (RFC 8460)',
+    labelNames: ['policy', 'result'],
+    registers: [registry],
   });
+  const countTls: CountTls = (policy, result) => tlsResults.inc({ policy, result });
+  const ownPool: Pool = { name: '', sources: [{ address: '', ehloName: config.hostname }] };
   return startDelivery({
     queue: store.queue,
-    router: createRouter({ route: config.route, simulator, mailHosts, clock }),
+    router: createRouter({
+      route: config.route,
+      simulator,
+      mailHosts: createMailHosts({ resolver, mayConnect: guard, random }),
+      demandsOf: createDemands({
+        resolver,
+        findStsPolicy: createStsPolicies({ resolver, agent, clock, count: countTls }),
+        tlsRequired: config.tlsRequired,
+        port: smtpPort,
+        count: countTls,
+      }),
+      destinations: config.destinations,
+      port: smtpPort,
+      poolOf: createPools(poolsOf(config), config.pools, ownPool),
+      ownPool,
+      clock,
+    }),
     prepare: createPrepare({
       rewriteForRecipient,
       links,
@@ -317,7 +351,8 @@ function startOut(ground: Ground, simulator: ListenAddress) {
     clock,
     random,
     logger,
-    settings: { retry: config.retry, ourName: config.hostname, limits: defaultLimits },
+    countTls,
+    settings: { retry: config.retry, limits: defaultLimits },
   });
 }
 

@@ -34,6 +34,66 @@ export type LogLevel = (typeof logLevels)[number];
 
 export const text = (value: string): string => value;
 
+export interface PoolSource {
+  readonly pool: string;
+  readonly address: string;
+  readonly ehloName: string;
+}
+
+/** `POOL=ADDRESS/NAME`, comma-separated; `*` as ADDRESS leaves the choice to the system. */
+export function poolSources(value: string): readonly PoolSource[] {
+  return commaSeparated(value).map((entry) => {
+    const [, pool = '', address = '', name = ''] = /^([\w.-]+)=([^/\s]+)\/(\S+)$/.exec(entry) ?? [];
+    if (pool === '' || (address !== '*' && !ipaddr.isValid(address))) {
+      throw new Error(`'${entry}' is not POOL=ADDRESS/NAME, as in bulk=192.0.2.2/mail2.example.com`);
+    }
+    return { pool, address: address === '*' ? '' : address, ehloName: hostname(name) };
+  });
+}
+
+export interface PoolChoice {
+  readonly kind: 'account' | 'tag' | 'any';
+  readonly of: string;
+  readonly pool: string;
+}
+
+/** `account:NAME=POOL`, `tag:NAME=POOL`, `*=POOL`, comma-separated. */
+export function poolChoices(value: string): readonly PoolChoice[] {
+  return commaSeparated(value).map((entry) => {
+    const [, what = '', pool = ''] = /^(\*|account:.+|tag:.+)=([\w.-]+)$/.exec(entry) ?? [];
+    if (what === '') throw new Error(`'${entry}' is not account:NAME=POOL, tag:NAME=POOL or *=POOL`);
+    if (what === '*') return { kind: 'any', of: '', pool };
+    const [kind = '', ...of] = what.split(':');
+    return { kind: kind === 'tag' ? 'tag' : 'account', of: of.join(':'), pool };
+  });
+}
+
+interface DestinationSettings {
+  readonly connections: number;
+  readonly messagesPerConnection: number;
+  readonly messagesPerMinute: number;
+}
+
+/** `HOST=CONNECTIONS/MESSAGES/PER-MINUTE`, comma-separated. */
+export function destinationLimits(value: string): ReadonlyMap<string, DestinationSettings> {
+  return new Map(
+    commaSeparated(value).map((entry) => {
+      const match = /^([\w.-]+)=(\d+)\/(\d+)\/(\d+)$/.exec(entry);
+      const [connections = 0, messagesPerConnection = 0, messagesPerMinute = 0] = (match ?? [])
+        .slice(2)
+        .map(Number);
+      if (connections < 1 || messagesPerConnection < 1 || messagesPerMinute < 1) {
+        throw new Error(`'${entry}' is not HOST=CONNECTIONS/MESSAGES/PER-MINUTE, as in example.org=5/50/300`);
+      }
+      return [match?.[1]?.toLowerCase() ?? '', { connections, messagesPerConnection, messagesPerMinute }];
+    }),
+  );
+}
+
+export function domainNames(value: string): ReadonlySet<string> {
+  return new Set(commaSeparated(value).map(hostname));
+}
+
 export function listenAddress(value: string): ListenAddress {
   const match = /^(?:\[(?<v6>[0-9a-fA-F:]+)\]|(?<host>[^:\s]+)):(?<port>\d{1,5})$/.exec(value);
   const port = Number(match?.groups?.['port']);

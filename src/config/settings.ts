@@ -73,6 +73,26 @@ const settings = {
     read.networks,
     'Private networks that delivery by MX may reach, CIDRs',
   ),
+  AFTERSEND_SOURCES: setting(
+    '',
+    read.poolSources,
+    'Addresses that mail by MX goes out from, POOL=ADDRESS/EHLO-NAME, comma-separated (the system’s choice when empty)',
+  ),
+  AFTERSEND_POOLS: setting(
+    '',
+    read.poolChoices,
+    'Which pool is for whom: account:NAME=POOL, tag:NAME=POOL or *=POOL, comma-separated; the first that fits',
+  ),
+  AFTERSEND_DESTINATIONS: setting(
+    '',
+    read.destinationLimits,
+    'Limits by MX host or provider, HOST=CONNECTIONS/MESSAGES-A-CONNECTION/MESSAGES-A-MINUTE, comma-separated',
+  ),
+  AFTERSEND_TLS_REQUIRED: setting(
+    '',
+    read.domainNames,
+    'Recipients’ domains that mail goes to by TLS or not at all, comma-separated',
+  ),
   AFTERSEND_DNS: setting('', read.text, 'Resolver to ask, HOST:PORT (the system’s when empty)'),
   AFTERSEND_PROXIES: setting('', read.networks, 'Proxies whose forwarded client address is believed, CIDRs'),
   AFTERSEND_TLS_CERT: setting(
@@ -148,6 +168,10 @@ export interface Config {
   readonly webhookAllow: readonly read.Network[];
   readonly deliveryAllow: readonly read.Network[];
   readonly proxies: readonly read.Network[];
+  readonly sources: readonly read.PoolSource[];
+  readonly pools: readonly read.PoolChoice[];
+  readonly destinations: ReturnType<typeof read.destinationLimits>;
+  readonly tlsRequired: ReadonlySet<string>;
   readonly dnsServer: string;
   readonly tls: { readonly certificateFile: string; readonly keyFile: string } | undefined;
   readonly limits: { readonly messageBytes: number; readonly recipients: number };
@@ -165,6 +189,12 @@ export function readConfig(
   if ((value.AFTERSEND_TLS_CERT === '') !== (value.AFTERSEND_TLS_KEY === '')) {
     throw new ConfigError('AFTERSEND_TLS_CERT and AFTERSEND_TLS_KEY go together: set both or neither.');
   }
+  const unknownPool = value.AFTERSEND_POOLS.find(
+    ({ pool }) => !value.AFTERSEND_SOURCES.some((source) => source.pool === pool),
+  );
+  if (unknownPool !== undefined) {
+    throw new ConfigError(`AFTERSEND_POOLS: pool '${unknownPool.pool}' has no source in AFTERSEND_SOURCES.`);
+  }
   return Object.freeze({
     dataFolder: value.AFTERSEND_DATA,
     http: value.AFTERSEND_HTTP,
@@ -178,6 +208,10 @@ export function readConfig(
     webhookAllow: value.AFTERSEND_WEBHOOK_ALLOW,
     deliveryAllow: value.AFTERSEND_DELIVERY_ALLOW,
     proxies: value.AFTERSEND_PROXIES,
+    sources: value.AFTERSEND_SOURCES,
+    pools: value.AFTERSEND_POOLS,
+    destinations: value.AFTERSEND_DESTINATIONS,
+    tlsRequired: value.AFTERSEND_TLS_REQUIRED,
     dnsServer: value.AFTERSEND_DNS,
     tls: value.AFTERSEND_TLS_CERT
       ? { certificateFile: value.AFTERSEND_TLS_CERT, keyFile: value.AFTERSEND_TLS_KEY }

@@ -13,17 +13,17 @@ import { type AttemptEnd, makeAttempt } from './attempt.ts';
 import { AttemptError } from './attempt-error.ts';
 import { BodyCache } from './body-cache.ts';
 import { type ConnectionLimits, Connections } from './connections.ts';
-import { type LaneLimits, Lanes } from './lanes.ts';
+import { type JobResult, type LaneLimits, Lanes } from './lanes.ts';
 import { settlementOf } from './outcome.ts';
+import { saysTooFast } from './pace/too-fast.ts';
 import type { Prepare } from './prepare.ts';
 import type { RetrySettings } from './retry.ts';
 import type { RoutePlan, Router } from './route.ts';
 import { Trace } from './smtp/trace.ts';
+import type { CountTls } from './tls/demand.ts';
 
 export interface DeliverySettings {
   readonly retry: RetrySettings;
-  /** Our name in EHLO. */
-  readonly ourName: string;
   readonly limits: DeliveryLimits;
 }
 
@@ -50,9 +50,7 @@ export const defaultLimits: DeliveryLimits = {
   sending: 400,
   bytesSending: 128 * 2 ** 20,
   bodyCacheBytes: 16 * 2 ** 20,
-  connectionsPerDestination: 20,
   open: 500,
-  messagesPerConnection: 200,
   idleMs: 20_000,
   connectMs: 30_000,
   replyMs: 2 * 60_000,
@@ -76,6 +74,8 @@ interface Dependencies {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** How TLS with recipients' servers comes out. */
+  readonly countTls: CountTls;
   readonly settings: DeliverySettings;
   /** Stops it, as disposing does. */
   readonly signal?: AbortSignal;
@@ -123,7 +123,7 @@ class DeliveryLoop implements Delivery {
   #restWatchers: (() => void)[] = [];
 
   constructor(dependencies: Dependencies) {
-    const { queue, router, prepare, clock, random, logger, settings, signal } = dependencies;
+    const { queue, router, prepare, clock, random, logger, countTls, settings, signal } = dependencies;
     this.#queue = queue;
     this.#router = router;
     this.#prepare = prepare;
@@ -133,7 +133,7 @@ class DeliveryLoop implements Delivery {
     this.#retry = settings.retry;
     this.#limits = settings.limits;
     this.#bodies = new BodyCache(queue, settings.limits.bodyCacheBytes);
-    this.#connections = new Connections({ clock, limits: settings.limits, ourName: settings.ourName });
+    this.#connections = new Connections({ clock, limits: settings.limits, countTls });
     this.#lanes = new Lanes(clock, settings.limits);
     this.#stopped = signal === undefined ? this.#stop.signal : AbortSignal.any([signal, this.#stop.signal]);
   }
@@ -245,7 +245,7 @@ class DeliveryLoop implements Delivery {
     let plan: RoutePlan;
     this.#routing++;
     try {
-      plan = await this.#router(message.recipient);
+      plan = await this.#router(message);
     } catch (error) {
       if (!(error instanceof AttemptError)) throw error;
       return this.#judge(message, { trace: new Trace(this.#clock), result: error });
@@ -265,7 +265,7 @@ class DeliveryLoop implements Delivery {
             resolve(
               end === 'released' ? this.#released(message, this.#clock.now()) : this.#judge(message, end),
             );
-            return end !== 'released' && isUnreachable(end) ? 'unreachable' : 'served';
+            return end === 'released' ? 'served' : shownBy(end);
           } catch (error) {
             reject(error);
             return 'served';
@@ -367,9 +367,11 @@ class DeliveryLoop implements Delivery {
   }
 }
 
-/** No server of the destination could be talked to. */
-function isUnreachable({ result }: AttemptEnd): boolean {
-  return result instanceof AttemptError && !result.answered && !result.permanent;
+/** What an attempt shows of its destination. */
+function shownBy({ result }: AttemptEnd): JobResult {
+  if (!(result instanceof AttemptError)) return 'served';
+  if (result.answered) return saysTooFast(result.answer) ? 'too-fast' : 'served';
+  return result.permanent ? 'served' : 'unreachable';
 }
 
 function dueAgainAtMs(settlement: Settlement): number {

@@ -1,40 +1,43 @@
 /**
- * Who may send now. Each destination has a lane with its own number of connections, lanes take turns, and what a slow
+ * Who may send now. Each destination has a lane with a pace of its own (`pace/pace.ts`), lanes take turns, and what a slow
  * lane could not send soon is sent back to the queue, so that no destination fills the window that all share.
- *
- * A lane's width follows what its servers show (additive increase, multiplicative decrease): it begins narrow, widens
- * with each message they answer for, and halves when they cannot be reached.
  */
 import type { Clock } from '../platform/clock.ts';
+import { Deadlines, type Expiring } from './deadlines.ts';
+import type { Destination } from './pace/destinations.ts';
+import { Pace } from './pace/pace.ts';
 
 export interface LaneLimits {
   /** Messages sent at once, in all lanes. */
   readonly sending: number;
   /** Their bytes; one message alone may have more. */
   readonly bytesSending: number;
-  readonly connectionsPerDestination: number;
 }
+
+/** `unreachable`: no server could be talked to. `too-fast`: it said that we are. */
+export type JobResult = 'served' | 'unreachable' | 'too-fast';
 
 export interface Job {
   readonly sizeBytes: number;
-  /** Never rejects. `unreachable`: no server could be talked to. */
-  run(): Promise<'served' | 'unreachable'>;
+  /** Never rejects. */
+  run(): Promise<JobResult>;
   /** Instead of running: back into the queue. */
   giveBack(dueAtMs: number): void;
 }
 
-interface Lane {
+interface Lane extends Expiring {
+  readonly pace: Pace;
   readonly waiting: Job[];
   readonly startedAtMs: Set<{ readonly atMs: number }>;
-  width: number;
   /** How long a message takes, averaged; undefined until the first is through. */
   serviceMs: number | undefined;
   /** When the lane will have room for the next message that is sent back. */
   freeAtMs: number;
   inTurn: boolean;
+  /** When its pace lets it go on, Infinity while nothing waits for that. */
+  deadlineMs: number;
 }
 
-const firstWidth = 5;
 /** While no more than these wait, in all lanes, nobody is in anybody's way. */
 const crowded = 100;
 /** When it is crowded, what a lane cannot begin to send within this goes back to the queue. */
@@ -51,6 +54,7 @@ export class Lanes {
   readonly #lanes = new Map<string, Lane>();
   /** Lanes with something to send and a connection to spare. */
   #turns: Lane[] = [];
+  readonly #resting: Deadlines;
   #waiting = 0;
   #sending = 0;
   #bytesSending = 0;
@@ -58,6 +62,7 @@ export class Lanes {
   constructor(clock: Clock, limits: LaneLimits) {
     this.#clock = clock;
     this.#limits = limits;
+    this.#resting = new Deadlines(clock);
   }
 
   get waiting(): number {
@@ -68,10 +73,14 @@ export class Lanes {
     return this.#sending;
   }
 
-  add(destination: string, job: Job): void {
+  add(destination: Destination, job: Job): void {
     const lane = this.#lane(destination);
     const serviceMs = lane.serviceMs ?? 0;
-    if (this.#waiting >= crowded && lane.waiting.length >= roomOf(lane, serviceMs)) {
+    const full =
+      lane.pace.restUntilMs > this.#clock.now() ||
+      lane.waiting.length >= pacedRoomOf(lane) ||
+      (this.#waiting >= crowded && lane.waiting.length >= roomOf(lane, serviceMs));
+    if (full) {
       this.#sendBack(lane, job, serviceMs);
       return;
     }
@@ -101,23 +110,27 @@ export class Lanes {
     const nowMs = this.#clock.now();
     for (const lane of this.#lanes.values()) {
       for (const job of lane.waiting.splice(0)) job.giveBack(nowMs);
+      this.#resting.delete(lane);
     }
     this.#waiting = 0;
   }
 
-  #lane(destination: string): Lane {
-    let lane = this.#lanes.get(destination);
+  #lane({ name, limits }: Destination): Lane {
+    let lane = this.#lanes.get(name);
     if (lane === undefined) {
       if (this.#lanes.size >= maxLanes) this.#forgetOneAtRest();
-      lane = {
+      const made: Lane = {
+        pace: new Pace(limits),
         waiting: [],
         startedAtMs: new Set(),
-        width: Math.min(firstWidth, this.#limits.connectionsPerDestination),
         serviceMs: undefined,
         freeAtMs: 0,
         inTurn: false,
+        deadlineMs: Infinity,
+        expire: () => this.#goOn(made),
       };
-      this.#lanes.set(destination, lane);
+      lane = made;
+      this.#lanes.set(name, lane);
     }
     return lane;
   }
@@ -131,8 +144,21 @@ export class Lanes {
     }
   }
 
+  #goOn(lane: Lane): void {
+    lane.deadlineMs = Infinity;
+    this.#resting.delete(lane);
+    this.#queueUp(lane);
+    this.#start();
+  }
+
   #queueUp(lane: Lane): void {
-    if (lane.inTurn || lane.waiting.length === 0 || lane.startedAtMs.size >= lane.width) return;
+    const { pace } = lane;
+    if (lane.inTurn || lane.waiting.length === 0 || lane.startedAtMs.size >= pace.connections) return;
+    if (pace.readyAtMs > this.#clock.now()) {
+      lane.deadlineMs = pace.readyAtMs;
+      this.#resting.moved(lane);
+      return;
+    }
     lane.inTurn = true;
     this.#turns.push(lane);
   }
@@ -160,6 +186,7 @@ export class Lanes {
   async #run(lane: Lane, job: Job): Promise<void> {
     const started = { atMs: this.#clock.now() };
     lane.startedAtMs.add(started);
+    lane.pace.sent(started.atMs);
     this.#sending++;
     this.#bytesSending += job.sizeBytes;
     const result = await job.run();
@@ -169,23 +196,43 @@ export class Lanes {
     const tookMs = this.#clock.now() - started.atMs;
     lane.serviceMs =
       lane.serviceMs === undefined ? tookMs : lane.serviceMs * (1 - newestShare) + tookMs * newestShare;
-    lane.width =
-      result === 'served'
-        ? Math.min(lane.width + 1, this.#limits.connectionsPerDestination)
-        : Math.max(1, Math.floor(lane.width / 2));
+    this.#learn(lane, result);
     this.#queueUp(lane);
     this.#start();
   }
 
+  #learn(lane: Lane, result: JobResult): void {
+    switch (result) {
+      case 'served':
+        return lane.pace.served();
+      case 'unreachable':
+        return lane.pace.unreachable();
+      case 'too-fast':
+        lane.pace.toldOff(this.#clock.now());
+        lane.freeAtMs = Math.max(lane.freeAtMs, lane.pace.restUntilMs);
+        this.#waiting -= lane.waiting.length;
+        for (const job of lane.waiting.splice(0)) this.#sendBack(lane, job, lane.serviceMs ?? 0);
+    }
+  }
+
   #sendBack(lane: Lane, job: Job, serviceMs: number): void {
+    const { connections, distanceMs, restUntilMs } = lane.pace;
     const nowMs = this.#clock.now();
+    const latestMs = Math.max(nowMs, restUntilMs) + longestGiveBackMs;
     const dueAtMs = Math.max(nowMs + allowanceMs, lane.freeAtMs);
-    lane.freeAtMs = Math.min(dueAtMs + serviceMs / lane.width, nowMs + longestGiveBackMs);
-    job.giveBack(Math.round(Math.min(dueAtMs, nowMs + longestGiveBackMs)));
+    lane.freeAtMs = Math.min(dueAtMs + Math.max(distanceMs, serviceMs / connections), latestMs);
+    job.giveBack(Math.round(Math.min(dueAtMs, latestMs)));
   }
 }
 
 /** How many messages a lane can begin to send within the allowance; always one for each connection. */
 function roomOf(lane: Lane, serviceMs: number): number {
-  return serviceMs === 0 ? Infinity : lane.width * Math.max(1, Math.floor(allowanceMs / serviceMs));
+  return serviceMs === 0
+    ? Infinity
+    : lane.pace.connections * Math.max(1, Math.floor(allowanceMs / serviceMs));
+}
+
+/** How many its pace lets go within the allowance. */
+function pacedRoomOf({ pace }: Lane): number {
+  return Math.max(pace.connections, Math.floor(allowanceMs / pace.distanceMs));
 }

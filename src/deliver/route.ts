@@ -4,26 +4,30 @@ import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import type { Route } from '../config/readers.ts';
 import type { Clock } from '../platform/clock.ts';
+import type { ClaimedMessage } from '../store/contract/queue.ts';
 import { AttemptError } from './attempt-error.ts';
 import type { RouteHost } from './connections.ts';
+import type { MailHosts } from './dns/mail-hosts.ts';
+import { type Destination, type DestinationLimits, destinationOf } from './pace/destinations.ts';
+import type { Pool, PoolOf } from './pools.ts';
+import type { DemandsOf } from './tls/policy.ts';
 
 export interface RoutePlan {
-  /** Messages with the same one share a lane. */
-  readonly destination: string;
+  readonly destination: Destination;
   /** In the order in which they are tried. */
   readonly hosts: readonly RouteHost[];
 }
 
-/** @throws AttemptError of stage `dns` or `connect` when there is no way */
-export type Router = (recipient: string) => Promise<RoutePlan>;
-
-/** The hosts that take a domain's mail, with their addresses. @throws AttemptError */
-export type MailHosts = (
-  domain: string,
-) => Promise<readonly { readonly name: string; readonly addresses: readonly string[] }[]>;
+/** @throws AttemptError of stage `dns`, `connect` or `tls` when there is no way */
+export type Router = (message: Pick<ClaimedMessage, 'recipient' | 'account' | 'tags'>) => Promise<RoutePlan>;
 
 const simulatorDomain = 'simulator.test';
-const smtpPort = 25;
+/** The simulator and a smarthost are the operator's own: they say themselves when it is too fast. */
+const ownLimits: DestinationLimits = {
+  connections: 20,
+  messagesPerConnection: 200,
+  messagesPerMinute: Infinity,
+};
 /** The system's lookup tells no time to live. */
 const smarthostKnownMs = 30_000;
 
@@ -33,17 +37,30 @@ export function createRouter({
   route,
   simulator,
   mailHosts,
+  demandsOf,
+  destinations,
+  port,
+  poolOf,
+  ownPool,
   clock,
 }: {
   route: Route;
   /** Where the simulator listens. */
   simulator: { readonly host: string; readonly port: number };
   mailHosts: MailHosts;
+  demandsOf: DemandsOf;
+  /** The operator's limits, by provider or by the end of an MX host name. */
+  destinations: ReadonlyMap<string, DestinationLimits>;
+  /** Where recipients' servers listen. */
+  port: number;
+  poolOf: PoolOf;
+  /** For mail to servers of the operator's own. */
+  ownPool: Pool;
   clock: Clock;
 }): Router {
   let known: { plan: Promise<RoutePlan>; untilMs: number } | undefined;
   const toSimulator: RoutePlan = {
-    destination: 'simulator',
+    destination: { name: 'simulator', limits: ownLimits },
     hosts: [
       {
         name: simulator.host,
@@ -51,46 +68,68 @@ export function createRouter({
         addresses: [simulator.host],
         implicitTls: false,
         tls: 'none',
+        policy: 'no-policy-found',
         login: undefined,
+        maxMessages: ownLimits.messagesPerConnection,
+        pool: ownPool,
       },
     ],
   };
-  return async (recipient) => {
+  return async (message) => {
+    const { recipient } = message;
     if (route.kind === 'simulator' || isSimulatorAddress(recipient)) return toSimulator;
     if (route.kind === 'smarthost') {
       if (known === undefined || known.untilMs <= clock.now()) {
-        known = { plan: smarthost(route), untilMs: clock.now() + smarthostKnownMs };
+        known = { plan: smarthost(route, ownPool), untilMs: clock.now() + smarthostKnownMs };
       }
       return known.plan;
     }
-    const hosts = await mailHosts(domainOf(recipient));
+    const domain = domainOf(recipient);
+    const found = await mailHosts(domain);
+    const { name, limits } = destinationOf(found, destinations);
+    const pool = poolOf(message);
+    const demands = await demandsOf(domain, found);
     return {
-      destination: hosts[0]?.name ?? '',
-      hosts: hosts.map(({ name, addresses }) => ({
+      // Providers count by the address that mail comes from.
+      destination: { name: `${name} ${pool.name}`, limits },
+      hosts: demands.map(({ host: { name, addresses }, tls, policy }) => ({
         name,
         addresses,
-        port: smtpPort,
+        port,
         implicitTls: false,
-        tls: 'opportunistic',
+        tls,
+        policy,
         login: undefined,
+        maxMessages: limits.messagesPerConnection,
+        pool,
       })),
     };
   };
 }
 
-async function smarthost({
-  host,
-  port,
-  implicitTls,
-  login,
-}: Extract<Route, { kind: 'smarthost' }>): Promise<RoutePlan> {
+async function smarthost(
+  { host, port, implicitTls, login }: Extract<Route, { kind: 'smarthost' }>,
+  pool: Pool,
+): Promise<RoutePlan> {
   const addresses = isIP(host) === 0 ? await systemLookup(host) : [host];
   const isLocal = addresses.every((address) => ipaddr.process(address).range() === 'loopback');
   // A password goes to nobody but the host that it is for.
   const tls = !isLocal && (implicitTls || login !== undefined) ? 'verified' : 'opportunistic';
   return {
-    destination: `${host}:${port}`,
-    hosts: [{ name: host, port, addresses, implicitTls, tls, login }],
+    destination: { name: `${host}:${port}`, limits: ownLimits },
+    hosts: [
+      {
+        name: host,
+        port,
+        addresses,
+        implicitTls,
+        tls,
+        policy: 'no-policy-found',
+        login,
+        maxMessages: ownLimits.messagesPerConnection,
+        pool,
+      },
+    ],
   };
 }
 

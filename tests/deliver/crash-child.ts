@@ -20,7 +20,8 @@ const delivery = await startDelivery({
   clock: systemClock,
   random: systemRandom,
   logger: pino({ level: 'silent' }),
-  settings: { retry: { firstMs: 1, totalMs: 60_000 }, ourName: 'crash.test', limits: defaultLimits },
+  countTls: () => {},
+  settings: { retry: { firstMs: 1, totalMs: 60_000 }, limits: defaultLimits },
 });
 await delivery.drained();
 await delivery[Symbol.asyncDispose]();

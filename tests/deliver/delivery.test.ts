@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { AttemptError } from '../../src/deliver/attempt-error.ts';
 import type { LoggedEvent } from '../../src/events/types.ts';
 import { everyStream } from '../../src/store/contract/suppressions.ts';
-import { hostAt, openPostOffice, routeTo } from './post-office.ts';
+import { hostAt, openPostOffice, routeTo, routeWithin, unhurried } from './post-office.ts';
 import { startScriptedServer } from './scripted-server.ts';
 
 const types = (events: readonly LoggedEvent[]) => events.map(({ type }) => type);
@@ -156,8 +156,7 @@ test('a kept connection that has died is replaced without costing the message an
 test('connections are kept for the next message, each for a bounded number of them', async () => {
   await using server = await startScriptedServer({ extensions: ['PIPELINING'] });
   await using office = await openPostOffice({
-    router: routeTo(hostAt(server.port)),
-    limits: { connectionsPerDestination: 2, messagesPerConnection: 10 },
+    router: routeWithin({ ...unhurried, connections: 2 }, hostAt(server.port, { maxMessages: 10 })),
   });
   await office.post(Array.from({ length: 40 }, (_, index) => `r${index}@example.org`));
   await office.delivery.drained();
@@ -196,7 +195,7 @@ test('a destination that never answers holds up nobody else', async () => {
   await using good = await startScriptedServer();
   const [toDead, toGood] = [routeTo(hostAt(dead.port)), routeTo(hostAt(good.port))];
   await using office = await openPostOffice({
-    router: (recipient) => (recipient.endsWith('@dead.test') ? toDead(recipient) : toGood(recipient)),
+    router: (message) => (message.recipient.endsWith('@dead.test') ? toDead(message) : toGood(message)),
     limits: { waiting: 100, claimed: 200 },
   });
   await office.post(Array.from({ length: 300 }, (_, index) => `r${index}@dead.test`));
@@ -230,8 +229,7 @@ test('stopping lets the running attempt end and gives back the rest', async () =
     },
   });
   await using office = await openPostOffice({
-    router: routeTo(hostAt(server.port)),
-    limits: { connectionsPerDestination: 1 },
+    router: routeWithin({ ...unhurried, connections: 1 }, hostAt(server.port)),
   });
   const ids = await office.post(Array.from({ length: 100 }, (_, index) => `r${index}@example.org`));
   await asked;

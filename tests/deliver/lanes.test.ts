@@ -1,16 +1,18 @@
 /** Taking turns: widths, limits, and what happens to messages for destinations that are slow. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Lanes } from '../../src/deliver/lanes.ts';
+import { type JobResult, Lanes } from '../../src/deliver/lanes.ts';
+import type { DestinationLimits } from '../../src/deliver/pace/destinations.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 
-const roomy = { sending: 100, bytesSending: 1e9, connectionsPerDestination: 4 };
+const roomy = { sending: 100, bytesSending: 1e9 };
+const unhurried = { connections: 4, messagesPerConnection: 100, messagesPerMinute: Infinity };
 
 /** Lanes with jobs that run until they are ended, by name. */
-function open(limits = roomy) {
+function open(limits = roomy, ofDestination: DestinationLimits = unhurried) {
   const clock = new ManualClock();
   const lanes = new Lanes(clock, limits);
-  const running = new Map<string, (result: 'served' | 'unreachable') => void>();
+  const running = new Map<string, (result: JobResult) => void>();
   const sentBack = new Map<string, number>();
   return {
     clock,
@@ -18,13 +20,16 @@ function open(limits = roomy) {
     running,
     sentBack,
     add: (destination: string, name: string, sizeBytes = 1) => {
-      lanes.add(destination, {
-        sizeBytes,
-        run: () => new Promise((resolve) => running.set(name, resolve)),
-        giveBack: (dueAtMs) => sentBack.set(name, dueAtMs - clock.now()),
-      });
+      lanes.add(
+        { name: destination, limits: ofDestination },
+        {
+          sizeBytes,
+          run: () => new Promise((resolve) => running.set(name, resolve)),
+          giveBack: (dueAtMs) => sentBack.set(name, dueAtMs - clock.now()),
+        },
+      );
     },
-    end: async (name: string, result: 'served' | 'unreachable' = 'served') => {
+    end: async (name: string, result: JobResult = 'served') => {
       running.get(name)?.(result);
       running.delete(name);
       await clock.advance(0);
@@ -87,4 +92,44 @@ test('a destination that is slow sends back what it cannot take soon, spread ove
     201 - 1,
     'each was sent back or is running, but the one that is through',
   );
+});
+
+test('a lane keeps to the messages a minute that its destination takes, and gives back what is beyond', async () => {
+  const limits = { connections: 2, messagesPerConnection: 100, messagesPerMinute: 60 };
+  const { clock, lanes, running, sentBack, add, end } = open(roomy, limits);
+  for (let n = 0; n < 60; n++) add('one', `m${n}`);
+  let started = 0;
+  const drain = async () => {
+    while (running.size > 0) {
+      const names = [...running.keys()];
+      started += names.length;
+      for (const name of names) await end(name);
+    }
+  };
+  await drain();
+  assert.equal(started, 10, 'ten seconds’ worth at once');
+  assert.ok(sentBack.size > 0, 'what it cannot begin soon is given back');
+  await clock.advance(3_000);
+  await drain();
+  assert.ok(started >= 12 && started <= 13, `${started} after three seconds`);
+  assert.equal(lanes.sending, 0);
+});
+
+test('a destination that says "too fast" is left alone for a while, and nobody else', async () => {
+  const { clock, lanes, running, sentBack, add, end } = open();
+  for (let n = 0; n < 20; n++) add('one', `m${n}`);
+  await end('m0', 'too-fast');
+  assert.deepEqual([...running.keys()], ['m1', 'm2', 'm3'], 'only what was under way');
+  assert.equal(sentBack.size, 16);
+  assert.ok(Math.min(...sentBack.values()) >= 30_000);
+  add('one', 'later');
+  assert.ok((sentBack.get('later') ?? 0) >= 30_000);
+  add('two', 'other');
+  assert.ok(running.has('other'));
+  for (const name of ['m1', 'm2', 'm3']) await end(name);
+  await clock.advance(30_000);
+  add('one', 'again');
+  await clock.advance(1_000);
+  assert.ok(running.has('again'));
+  assert.equal(lanes.waiting, 0);
 });

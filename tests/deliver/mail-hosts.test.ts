@@ -60,8 +60,13 @@ test('hosts come by preference, each with all its addresses; one without an addr
   await using dns = await open();
   const { mailHosts } = dns;
   const expected = [
-    { name: 'first.example.org', addresses: ['192.0.2.1', '2001:db8::1', '192.0.2.2'] },
-    { name: 'second.example.org', addresses: ['192.0.2.3'] },
+    {
+      name: 'first.example.org',
+      preference: 10,
+      addresses: ['192.0.2.1', '2001:db8::1', '192.0.2.2'],
+      secure: false,
+    },
+    { name: 'second.example.org', preference: 20, addresses: ['192.0.2.3'], secure: false },
   ];
   assert.deepEqual(await mailHosts('example.org'), expected);
   assert.deepEqual(await mailHosts('Example.ORG'), expected);
@@ -70,8 +75,12 @@ test('hosts come by preference, each with all its addresses; one without an addr
 test('a domain without MX is its own mail server; a literal is one, too; names beyond ASCII are found', async () => {
   await using dns = await open();
   const { mailHosts } = dns;
-  assert.deepEqual(await mailHosts('bare.test'), [{ name: 'bare.test', addresses: ['192.0.2.4'] }]);
-  assert.deepEqual(await mailHosts('[192.0.2.9]'), [{ name: '[192.0.2.9]', addresses: ['192.0.2.9'] }]);
+  assert.deepEqual(await mailHosts('bare.test'), [
+    { name: 'bare.test', preference: 0, addresses: ['192.0.2.4'], secure: false },
+  ]);
+  assert.deepEqual(await mailHosts('[192.0.2.9]'), [
+    { name: '[192.0.2.9]', preference: 0, addresses: ['192.0.2.9'], secure: false },
+  ]);
   assert.equal((await mailHosts('[IPv6:2001:db8::9]'))[0]?.addresses[0], '2001:db8::9');
   assert.equal((await mailHosts('пример.test'))[0]?.name, 'first.example.org');
 });

@@ -10,6 +10,7 @@ import {
   type DeliveryLimits,
   startDelivery,
 } from '../../src/deliver/deliver.ts';
+import type { DestinationLimits } from '../../src/deliver/pace/destinations.ts';
 import type { Prepare } from '../../src/deliver/prepare.ts';
 import type { Router } from '../../src/deliver/route.ts';
 import type { LoggedEvent } from '../../src/events/types.ts';
@@ -57,14 +58,25 @@ export function hostAt(port: number, changes: Partial<RouteHost> = {}): RouteHos
     addresses: ['127.0.0.1'],
     implicitTls: false,
     tls: 'opportunistic',
+    policy: 'no-policy-found',
     login: undefined,
+    maxMessages: 200,
+    pool: { name: '', sources: [{ address: '', ehloName: 'aftersend.test' }] },
     ...changes,
   };
 }
 
+export const unhurried: DestinationLimits = {
+  connections: 20,
+  messagesPerConnection: 200,
+  messagesPerMinute: Infinity,
+};
+
 /** All mail to the hosts, in their order. */
-export const routeTo = (...hosts: readonly RouteHost[]): Router => {
-  const plan = { destination: hosts[0]?.name ?? '', hosts };
+export const routeTo = (...hosts: readonly RouteHost[]): Router => routeWithin(unhurried, ...hosts);
+
+export const routeWithin = (limits: DestinationLimits, ...hosts: readonly RouteHost[]): Router => {
+  const plan = { destination: { name: hosts[0]?.name ?? '', limits }, hosts };
   return async () => plan;
 };
 
@@ -80,9 +92,9 @@ export async function openPostOffice({ router, limits, prepare }: PostOfficeOpti
     clock,
     random: { unit: () => 0, bytes: (count) => Buffer.alloc(count) },
     logger: pino({ level: 'silent' }),
+    countTls: () => {},
     settings: {
       retry: { firstMs: 60_000, totalMs: 3 * 86_400_000 },
-      ourName: 'aftersend.test',
       limits: { ...defaultLimits, ...limits },
     },
   });

@@ -20,6 +20,8 @@ const message: ClaimedMessage = {
   messageId: 12,
   submissionId: 7,
   accountId: 3,
+  account: 'acme',
+  tags: [],
   recipient: 'ann@example.org',
   attemptsMade: 0,
   lease: 1,

@@ -257,6 +257,8 @@ test('DKIM holds after rewriting and signing, and covers both unsubscribe header
         messageId: 7,
         submissionId: 7,
         accountId: 3,
+        account: 'acme',
+        tags: [],
         recipient: 'ann@example.org',
         attemptsMade: 0,
         lease: 1,

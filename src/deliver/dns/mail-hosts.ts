@@ -6,13 +6,25 @@ import { isIP } from 'node:net';
 import { domainToASCII } from 'node:url';
 import type { Random } from '../../platform/clock.ts';
 import { AttemptError } from '../attempt-error.ts';
-import type { MailHosts } from '../route.ts';
 import { NameServerError } from '../../platform/dns/exchange.ts';
 import type { Resolver } from '../../platform/dns/resolver.ts';
 
 /** MX hosts that an attempt goes through. */
 const maxHosts = 6;
 
+/** A server that takes a domain's mail. */
+export interface MailHost {
+  readonly name: string;
+  readonly preference: number;
+  readonly addresses: readonly string[];
+  /** A trusted resolver vouches for the way from the domain to these addresses (DNSSEC). */
+  readonly secure: boolean;
+}
+
+/** The hosts that take a domain's mail, best first. @throws AttemptError */
+export type MailHosts = (domain: string) => Promise<readonly MailHost[]>;
+
+/** @returns all addresses that may be connected to */
 export function createMailHosts({
   resolver,
   mayConnect,
@@ -26,12 +38,17 @@ export function createMailHosts({
   return async (recipientDomain) => {
     const literal = literalAddress(recipientDomain);
     if (literal !== undefined)
-      return permitted(recipientDomain, [{ name: recipientDomain, addresses: [literal] }]);
+      return permitted(recipientDomain, [
+        { name: recipientDomain, preference: 0, addresses: [literal], secure: false },
+      ]);
     const domain = domainToASCII(recipientDomain);
     if (domain === '') throw AttemptError.impossible('dns', '5.4.4', `${recipientDomain} is no domain name`);
     const names = await mailNames(domain);
     const hosts = await Promise.allSettled(
-      names.map(async (name) => ({ name, addresses: await addressesOf(name) })),
+      names.map(async ({ name, preference, secure }): Promise<MailHost> => {
+        const found = await addressesOf(name);
+        return { name, preference, addresses: found.addresses, secure: secure && found.secure };
+      }),
     );
     const known = hosts.flatMap((host) => (host.status === 'fulfilled' ? [host.value] : []));
     const withAddress = known.filter(({ addresses }) => addresses.length > 0);
@@ -41,7 +58,9 @@ export function createMailHosts({
   };
 
   /** Best first; hosts of the same preference in an order of chance, which spreads the mail over them. */
-  async function mailNames(domain: string): Promise<readonly string[]> {
+  async function mailNames(
+    domain: string,
+  ): Promise<readonly Pick<MailHost, 'name' | 'preference' | 'secure'>[]> {
     const found = await resolver.lookup(domain, 'MX').catch((error: unknown) => {
       throw asAttemptError(domain, error);
     });
@@ -49,7 +68,7 @@ export function createMailHosts({
       case 'no-such-name':
         throw AttemptError.impossible('dns', '5.4.4', `there is no domain ${domain}`);
       case 'empty':
-        return [domain];
+        return [{ name: domain, preference: 0, secure: found.authenticated }];
       case 'found': {
         const records = found.records.map(({ preference = 0, exchange }) => ({
           preference,
@@ -62,15 +81,18 @@ export function createMailHosts({
         const sorted = records
           .filter(({ name }) => name !== '')
           .sort((a, b) => a.preference - b.preference || a.lot - b.lot);
-        return [...new Set(sorted.map(({ name }) => name))].slice(0, maxHosts);
+        return sorted
+          .filter(({ name }, index) => sorted.findIndex((other) => other.name === name) === index)
+          .slice(0, maxHosts)
+          .map(({ name, preference }) => ({ name, preference, secure: found.authenticated }));
       }
     }
   }
 
   /** Of both families in turn, so that a family that cannot be reached from here costs one try each. */
-  async function addressesOf(name: string): Promise<readonly string[]> {
+  async function addressesOf(name: string): Promise<Pick<MailHost, 'addresses' | 'secure'>> {
     // Some write an address where a name belongs. It is not worth losing mail for.
-    if (isIP(name) !== 0) return [name];
+    if (isIP(name) !== 0) return { addresses: [name], secure: false };
     const families = await Promise.allSettled([resolver.lookup(name, 'A'), resolver.lookup(name, 'AAAA')]);
     const [v4 = [], v6 = []] = families.map((family) =>
       family.status === 'fulfilled' && family.value.kind === 'found' ? family.value.records : [],
@@ -78,12 +100,13 @@ export function createMailHosts({
     const addresses = v4.length >= v6.length ? interleaved(v4, v6) : interleaved(v6, v4);
     const failed = families.find((family) => family.status === 'rejected');
     if (addresses.length === 0 && failed !== undefined) throw failed.reason;
-    return addresses;
+    const secure = families.every((family) => family.status === 'fulfilled' && family.value.authenticated);
+    return { addresses, secure };
   }
 
-  function permitted(domain: string, hosts: Awaited<ReturnType<MailHosts>>): Awaited<ReturnType<MailHosts>> {
+  function permitted(domain: string, hosts: readonly MailHost[]): readonly MailHost[] {
     const reachable = hosts
-      .map(({ name, addresses }) => ({ name, addresses: addresses.filter(mayConnect) }))
+      .map((host) => ({ ...host, addresses: host.addresses.filter(mayConnect) }))
       .filter(({ addresses }) => addresses.length > 0);
     if (reachable.length > 0) return reachable;
     throw AttemptError.impossible('connect', '5.4.1', `the mail servers of ${domain} have no public address`);

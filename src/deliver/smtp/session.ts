@@ -12,6 +12,9 @@ import type { Deadlines, Expiring } from '../deadlines.ts';
 import { dataBlock, endOfData } from './data-block.ts';
 import type { Envelope } from './envelope.ts';
 import { type Reply, ReplyReader } from './reply.ts';
+import type { Source } from '../pools.ts';
+import { fitsRecords } from '../tls/dane.ts';
+import { resultOfError, type TlsDemand, type TlsPolicyType, type TlsResult } from '../tls/demand.ts';
 import type { Trace } from './trace.ts';
 
 /** RFC 5321 section 4.5.3.2, shorter where a connection that hangs would only keep others waiting. */
@@ -30,14 +33,13 @@ export interface SessionTarget {
   readonly address: string;
   readonly port: number;
   readonly implicitTls: boolean;
-  /**
-   * `opportunistic` takes any certificate, and goes on without TLS; `required` takes any certificate; `verified` refuses to
-   * go on without a good one.
-   */
-  readonly tls: 'none' | 'opportunistic' | 'required' | 'verified';
+  readonly tls: TlsDemand;
+  /** Where the demand comes from. */
+  readonly policy: TlsPolicyType;
   readonly login: { readonly username: string; readonly password: string } | undefined;
-  /** Our name in EHLO. */
-  readonly ourName: string;
+  readonly source: Source;
+  /** After so many the connection is of no more use. */
+  readonly maxMessages: number;
 }
 
 export interface SessionTools {
@@ -56,6 +58,8 @@ export class SmtpSession implements Expiring {
   readonly target: SessionTarget;
   /** Transactions begun so far. */
   transactions = 0;
+  /** How its TLS came out, undefined while it has not been tried. */
+  tlsResult: TlsResult | undefined;
   deadlineMs = Infinity;
   readonly #tools: SessionTools;
   /** No wait goes beyond this: the end of the running attempt. */
@@ -77,7 +81,13 @@ export class SmtpSession implements Expiring {
     this.#tools = tools;
     this.#trace = trace;
     this.#limitMs = limitMs;
-    this.#socket = connectTcp({ host: target.address, port: target.port, noDelay: true });
+    const { address, port, source } = target;
+    this.#socket = connectTcp({
+      host: address,
+      port,
+      noDelay: true,
+      ...(source.address !== '' && { localAddress: source.address }),
+    });
   }
 
   /** Comes as far as a transaction may begin. @throws AttemptError of a stage before `mail` */
@@ -185,7 +195,9 @@ export class SmtpSession implements Expiring {
       }
       await this.#secure();
       await this.#hello();
-    } else if (this.target.tls !== 'opportunistic') {
+    } else {
+      this.tlsResult = 'starttls-not-supported';
+      if (this.target.tls === 'opportunistic') return;
       throw this.#unanswered('tls', 'it offers no TLS');
     }
   }
@@ -200,25 +212,51 @@ export class SmtpSession implements Expiring {
       this.#expected.push({ stage: 'tls', resolve: () => resolve(), reject });
       const secured: TLSSocket = connectTls({
         socket: plain,
+        host,
         ...(isIP(host) === 0 && { servername: host }),
-        rejectUnauthorized: this.target.tls === 'verified',
+        // Judged below, so that what is wrong can be told and counted.
+        rejectUnauthorized: false,
       });
       this.#socket = secured;
       secured.once('secureConnect', () => {
-        this.#tls = `${secured.getProtocol() ?? ''} ${secured.getCipher().standardName}`;
+        const verdict = this.#judge(secured);
+        this.#tls = `${secured.getProtocol() ?? ''} ${secured.getCipher().standardName} (${verdict.shown})`;
         this.#fillIn();
-        this.#trace.note(`${this.#tls}, certificate ${secured.authorized ? 'verified' : 'not verified'}`);
+        this.#trace.note(this.#tls);
         this.#expected.shift();
-        resolve();
+        if (verdict.refused === undefined) return resolve();
+        secured.destroy();
+        reject(this.#unanswered('tls', verdict.refused));
+        this.#end(verdict.refused);
       });
       this.#listen(secured);
     });
   }
 
+  /** Whether the certificate is good enough for what is demanded. */
+  #judge(secured: TLSSocket): { readonly shown: string; readonly refused?: string } {
+    const { tls: demand, host, policy } = this.target;
+    const error = secured.authorizationError as NodeJS.ErrnoException | string | null;
+    const code = error === null ? '' : typeof error === 'string' ? error : (error.code ?? error.message);
+    if (typeof demand === 'object') {
+      const leaf = secured.getPeerX509Certificate();
+      const nowMs = this.#tools.clock.now();
+      const fits = leaf !== undefined && fitsRecords(leaf, demand.records, { host, nowMs });
+      this.tlsResult = fits ? 'success' : 'validation-failure';
+      if (fits) return { shown: 'verified by DANE' };
+      return { shown: 'not verified', refused: 'its certificate fits none of its TLSA records (DANE)' };
+    }
+    // Without a policy, that there is TLS is all that was wanted (RFC 8460 section 4.3).
+    this.tlsResult = secured.authorized || policy === 'no-policy-found' ? 'success' : resultOfError(code);
+    if (secured.authorized) return { shown: 'verified' };
+    const shown = `not verified: ${code}`;
+    return demand === 'verified' ? { shown, refused: `its certificate is not good: ${code}` } : { shown };
+  }
+
   async #hello(): Promise<void> {
-    const { ourName } = this.target;
-    let reply = await this.#ask('greeting', `EHLO ${ourName}`);
-    if (reply.code.startsWith('5')) reply = await this.#ask('greeting', `HELO ${ourName}`);
+    const { ehloName } = this.target.source;
+    let reply = await this.#ask('greeting', `EHLO ${ehloName}`);
+    if (reply.code.startsWith('5')) reply = await this.#ask('greeting', `HELO ${ehloName}`);
     this.#demand('greeting', reply, '2');
     this.#extensions = new Map(
       reply.lines.slice(1).map((line) => {
@@ -343,6 +381,7 @@ export class SmtpSession implements Expiring {
 
   #end(why: string, cause?: unknown): void {
     if (this.#ended !== undefined) return;
+    if (this.#expected[0]?.stage === 'tls') this.tlsResult ??= 'validation-failure';
     this.#ended = { why };
     this.#tools.deadlines.delete(this);
     const waiting = this.#expected;

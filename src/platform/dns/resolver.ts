@@ -56,6 +56,8 @@ export function createResolver({
   clock: Clock;
   random: Random;
 }): Resolver {
+  // Who stands between us and another machine's resolver can set the bit that vouches (RFC 6840 section 5.7).
+  const isTrusted = ({ address }: NameServer) => server !== '' || isLoopback(address);
   const servers = (server === '' ? getServers() : [server]).map(nameServer).slice(0, maxServers);
   /** Oldest first. */
   const kept = new Map<string, Kept>();
@@ -66,7 +68,9 @@ export function createResolver({
       for (const nameServer of servers) {
         try {
           const response = await exchange(nameServer, { name, type }, { clock, random, timeoutMs });
-          if (response.rcode === 'NOERROR' || response.rcode === 'NXDOMAIN') return response;
+          if (response.rcode === 'NOERROR' || response.rcode === 'NXDOMAIN') {
+            return { ...response, authenticated: response.authenticated && isTrusted(nameServer) };
+          }
           failure = new NameServerError(`the name server answered ${response.rcode}`);
         } catch (error) {
           if (!(error instanceof NameServerError)) throw error;
@@ -137,6 +141,8 @@ function lookupOf(
     ttlS: Math.max(shortestKeptS, Math.min(ttlS, negativeS, longestNegativeS)),
   };
 }
+
+const isLoopback = (address: string): boolean => address === '::1' || address.startsWith('127.');
 
 /** As node:dns and the configuration write it: an address, or one with a port behind it. */
 function nameServer(text: string): NameServer {

@@ -5,6 +5,8 @@ export interface ClaimedMessage {
   readonly messageId: number;
   readonly submissionId: number;
   readonly accountId: number;
+  /** The account's name. */
+  readonly account: string;
   readonly recipient: string;
   /** Attempts made before this claim. */
   readonly attemptsMade: number;
@@ -18,6 +20,7 @@ export interface ClaimedMessage {
   readonly sender: string;
   readonly subject: string;
   readonly stream: string;
+  readonly tags: readonly string[];
   readonly trackOpens: boolean;
   readonly trackClicks: boolean;
   readonly trackText: boolean;

@@ -10,6 +10,8 @@ interface DueRow {
   message_id: number;
   submission_id: number;
   account_id: number;
+  account: string;
+  tags: string;
   recipient: string;
   attempts_made: number;
   created_at_ms: number;
@@ -40,8 +42,8 @@ const accountsWithDue = `
 
 const dueOfAccount = `
   SELECT q.message_id, m.submission_id, q.account_id, m.recipient, q.attempts_made, m.created_at_ms, s.size_bytes,
-    s.sender, s.subject, s.stream, s.essential, s.track_opens, s.track_clicks, s.track_text,
-    s.list_unsubscribe, s.tracking_host
+    s.sender, s.subject, s.stream, s.tags, (SELECT name FROM accounts WHERE id = q.account_id) AS account,
+    s.essential, s.track_opens, s.track_clicks, s.track_text, s.list_unsubscribe, s.tracking_host
   FROM queue q JOIN messages m ON m.id = q.message_id JOIN submissions s ON s.id = m.submission_id
   WHERE q.account_id = ? AND q.due_at_ms <= ? ORDER BY q.due_at_ms, q.message_id LIMIT ?`;
 
@@ -63,6 +65,7 @@ function lease(database: Writer, row: DueRow, leaseUntilMs: number): ClaimedMess
     messageId: row.message_id,
     submissionId: row.submission_id,
     accountId: row.account_id,
+    account: row.account,
     recipient: row.recipient,
     attemptsMade: row.attempts_made,
     lease: number,
@@ -72,6 +75,7 @@ function lease(database: Writer, row: DueRow, leaseUntilMs: number): ClaimedMess
     sender: row.sender,
     subject: row.subject,
     stream: row.stream,
+    tags: JSON.parse(row.tags) as string[],
     trackOpens: row.track_opens !== 0,
     trackClicks: row.track_clicks !== 0,
     trackText: row.track_text !== 0,
