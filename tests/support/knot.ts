@@ -3,7 +3,6 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Peer } from '../../scripts/peers.mjs';
-import { untilListening } from './listening.ts';
 import { runProgram, startProgram } from './program.ts';
 import { freePorts } from './service.ts';
 
@@ -61,7 +60,8 @@ export async function startKnot(peer: Peer, zones: readonly ZoneText[], fixedPor
     ].join('\n'),
   );
   const child = startProgram(peer.command, ['-c', settings], { env: peer.env });
-  await untilListening(port);
+  // It listens before its zones are there and signed.
+  await child.stdout.match(/server started/);
   return {
     port,
     address: `127.0.0.1:${port}`,

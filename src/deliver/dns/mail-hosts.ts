@@ -38,7 +38,7 @@ export function createMailHosts({
   return async (recipientDomain) => {
     const literal = literalAddress(recipientDomain);
     if (literal !== undefined)
-      return permitted(recipientDomain, [
+      return permittedBy(mayConnect, recipientDomain, [
         { name: recipientDomain, preference: 0, addresses: [literal], secure: false },
       ]);
     const domain = domainToASCII(recipientDomain);
@@ -52,7 +52,7 @@ export function createMailHosts({
     );
     const known = hosts.flatMap((host) => (host.status === 'fulfilled' ? [host.value] : []));
     const withAddress = known.filter(({ addresses }) => addresses.length > 0);
-    if (withAddress.length > 0) return permitted(domain, withAddress);
+    if (withAddress.length > 0) return permittedBy(mayConnect, domain, withAddress);
     for (const host of hosts) if (host.status === 'rejected') throw asAttemptError(domain, host.reason);
     throw AttemptError.impossible('dns', '5.4.4', `no mail server of ${domain} has an address`);
   };
@@ -100,17 +100,25 @@ export function createMailHosts({
     const addresses = v4.length >= v6.length ? interleaved(v4, v6) : interleaved(v6, v4);
     const failed = families.find((family) => family.status === 'rejected');
     if (addresses.length === 0 && failed !== undefined) throw failed.reason;
-    const secure = families.every((family) => family.status === 'fulfilled' && family.value.authenticated);
+    // By the addresses that are used: a family that could not be asked for must not take the others' worth away.
+    const secure = families.every(
+      (family) => family.status === 'rejected' || family.value.kind !== 'found' || family.value.authenticated,
+    );
     return { addresses, secure };
   }
+}
 
-  function permitted(domain: string, hosts: readonly MailHost[]): readonly MailHost[] {
-    const reachable = hosts
-      .map((host) => ({ ...host, addresses: host.addresses.filter(mayConnect) }))
-      .filter(({ addresses }) => addresses.length > 0);
-    if (reachable.length > 0) return reachable;
-    throw AttemptError.impossible('connect', '5.4.1', `the mail servers of ${domain} have no public address`);
-  }
+/** The hosts with the addresses that delivery may reach. */
+function permittedBy(
+  mayConnect: (address: string) => boolean,
+  domain: string,
+  hosts: readonly MailHost[],
+): readonly MailHost[] {
+  const reachable = hosts
+    .map((host) => ({ ...host, addresses: host.addresses.filter(mayConnect) }))
+    .filter(({ addresses }) => addresses.length > 0);
+  if (reachable.length > 0) return reachable;
+  throw AttemptError.impossible('connect', '5.4.1', `the mail servers of ${domain} have no public address`);
 }
 
 function interleaved(longer: readonly string[], shorter: readonly string[]): string[] {
