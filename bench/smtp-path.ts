@@ -7,7 +7,7 @@ import { runProgram } from '../tests/support/program.ts';
 import { freePorts, TestService } from '../tests/support/service.ts';
 import { startSmtpSink } from '../tests/support/smtp-sink.ts';
 import { type Bench, type Contender, rateOf } from './measure.ts';
-import { postfixMissing, startPostfix } from './postfix.ts';
+import { postfixMissing, startPostfix } from '../tests/support/postfix.ts';
 
 const sessions = 20;
 const sizeBytes = 4096;
@@ -55,7 +55,13 @@ export async function openSmtpPath(messages: number, moment: Moment): Promise<Be
   const contenders = [await over('aftersend', service.submissionPort, serviceSink)];
   const reason = postfixMissing();
   if (reason === undefined) {
-    stack.use(await startPostfix(postfixPort, postfixSink));
+    stack.use(
+      await startPostfix(postfixPort, [
+        'mydestination =',
+        'local_recipient_maps =',
+        `relayhost = [127.0.0.1]:${postfixSink}`,
+      ]),
+    );
     contenders.push(await over('postfix', postfixPort, postfixSink));
   }
   contenders.push(await over('bare source to sink', bareSink, bareSink));

@@ -271,3 +271,85 @@ test('a body that is no longer kept bounces with a clear text', async () => {
   assert.equal(bounced?.type, 'bounced');
   assert.match(bounced?.response ?? '', /^Aftersend: .*no longer kept/);
 });
+
+test('a provider that says "too fast" is left alone for a while; its message is tried again as any other', async () => {
+  let tellings = 0;
+  await using server = await startScriptedServer({
+    answer: (command) =>
+      command.startsWith('RCPT') && tellings++ === 0
+        ? '421 4.7.28 unusual rate of mail, slow down'
+        : undefined,
+  });
+  await using other = await startScriptedServer();
+  const [toServer, toOther] = [
+    routeWithin({ ...unhurried, connections: 1 }, hostAt(server.port)),
+    routeTo(hostAt(other.port)),
+  ];
+  await using office = await openPostOffice({
+    router: (message) => (message.recipient.endsWith('@other.test') ? toOther(message) : toServer(message)),
+  });
+  const [first = 0, ...later] = await office.post(
+    Array.from({ length: 6 }, (_, index) => `r${index}@example.org`),
+  );
+  await office.delivery.drained();
+  const [elsewhere = 0] = await office.post(['ann@other.test']);
+  await office.delivery.drained();
+  assert.deepEqual(types(await office.events(first)), ['accepted', 'deferred']);
+  assert.deepEqual(types(await office.events(elsewhere)), ['accepted', 'delivered']);
+  assert.equal(tellings, 1, 'nobody else was tried there');
+  for (const id of later) assert.deepEqual(types(await office.events(id)), ['accepted']);
+  while ((await office.store.queue.depth()) > 0) {
+    await office.clock.advance(30_000);
+    await office.delivery.drained();
+  }
+  for (const id of later) assert.deepEqual(types(await office.events(id)), ['accepted', 'delivered']);
+  assert.deepEqual(types(await office.events(first)), ['accepted', 'deferred', 'delivered']);
+});
+
+test('mail goes out from the addresses and under the names of its pool', async () => {
+  await using server = await startScriptedServer();
+  const pool = {
+    name: 'bulk',
+    sources: [
+      { address: '127.0.0.2', ehloName: 'two.test' },
+      { address: '127.0.0.3', ehloName: 'three.test' },
+      { address: '::1', ehloName: 'six.test' },
+    ],
+  };
+  await using office = await openPostOffice({
+    router: routeTo(hostAt(server.port, { pool, maxMessages: 1 })),
+  });
+  const sources: string[] = [];
+  for (const name of ['a', 'b', 'c']) {
+    const [id = 0] = await office.post([`${name}@example.org`]);
+    await office.delivery.drained();
+    const [attempt] = await office.attempts(id);
+    sources.push(`${attempt?.sourceAddress} ${/EHLO (\S+)/.exec(attempt?.dialogue ?? '')?.[1]}`);
+  }
+  assert.deepEqual(sources, ['127.0.0.2 two.test', '127.0.0.3 three.test', '127.0.0.2 two.test']);
+
+  const onlySix = { name: 'six', sources: [{ address: '::1', ehloName: 'six.test' }] };
+  await using lost = await openPostOffice({ router: routeTo(hostAt(server.port, { pool: onlySix })) });
+  const [id = 0] = await lost.post(['ann@example.org']);
+  await lost.delivery.drained();
+  assert.match((await lost.events(id))[1]?.response ?? '', /pool 'six' cannot reach/);
+});
+
+test('a sender who wants TLS has nothing sent in the clear', async () => {
+  await using server = await startScriptedServer();
+  await using office = await openPostOffice({
+    router: routeTo(hostAt(server.port)),
+    prepare: async ({ recipient }, content) => ({
+      envelopeSender: 'b@bounce.test',
+      recipient,
+      content,
+      requireTls: true,
+    }),
+  });
+  const [id = 0] = await office.post(['ann@example.org']);
+  await office.delivery.drained();
+  const [, deferred] = await office.events(id);
+  assert.deepEqual([deferred?.type, deferred?.enhancedCode], ['deferred', '4.7.5']);
+  assert.equal(detailOf(deferred)['category'], 'tls');
+  assert.ok(!server.commands.some((command) => command.startsWith('MAIL')));
+});

@@ -13,11 +13,16 @@ export interface SmtpSink extends AsyncDisposable {
   taken(count: number): Promise<void>;
 }
 
-export async function startSmtpSink(peer: Peer, port: number): Promise<SmtpSink> {
+/** @param flags faults, as its manual has them */
+export async function startSmtpSink(
+  peer: Peer,
+  port: number,
+  flags: readonly string[] = [],
+): Promise<SmtpSink> {
   // Started by root without a user to become, it dies and says nothing.
   const asNobody = process.getuid?.() === 0 ? ['-u', 'nobody'] : [];
   // Not `-M`: it would end with the last message, before its answers to that and others are sent.
-  const args = [...asNobody, '-c', `127.0.0.1:${port}`, String(backlog)];
+  const args = [...asNobody, ...flags, '-c', `127.0.0.1:${port}`, String(backlog)];
   const child = startProgram(peer.command, args, { env: peer.env });
   await untilListening(port);
   return {

@@ -55,7 +55,7 @@ const AttemptShape = Type.Object({
   host: Type.String(),
   address: Type.String(),
   source_address: Type.String(),
-  tls: Type.String({ description: "Protocol and cipher, '' without TLS" }),
+  tls: Type.String({ description: "Protocol, cipher and what verified the server, '' without TLS" }),
   answer: Type.Object({ code: Type.String(), enhanced_code: Type.String(), text: Type.String() }),
   category: Type.String(),
   dialogue: Type.String({ description: 'The SMTP dialogue, without credentials and content' }),

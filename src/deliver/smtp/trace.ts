@@ -13,7 +13,7 @@ export class Trace {
   host = '';
   address = '';
   sourceAddress = '';
-  /** Protocol and cipher, '' without TLS. */
+  /** Protocol, cipher and, in brackets, what verified the server; '' without TLS. */
   tls = '';
   readonly #clock: Clock;
   #dialogue = '';

@@ -39,7 +39,7 @@ export interface AttemptRecord {
   readonly host: string;
   readonly address: string;
   readonly sourceAddress: string;
-  /** Protocol and cipher, '' without TLS. */
+  /** Protocol, cipher and, in brackets, what verified the server; '' without TLS. */
   readonly tls: string;
   readonly answer: ServerAnswer;
   readonly category: string;

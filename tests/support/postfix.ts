@@ -1,15 +1,15 @@
 /**
  * Postfix as Debian ships it, as a private instance: configuration and queue in a folder of its own, its programs from
- * `.peers/`. It queues and syncs as always and passes everything on to one next hop on loopback. It needs root, to become
+ * `.peers/`. It queues and syncs as always; what it takes and where that goes is for who starts it. It needs root, to become
  * its own users.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { findPeer, type Peer } from '../scripts/peers.mjs';
-import { untilListening } from '../tests/support/listening.ts';
-import { startProgram } from '../tests/support/program.ts';
+import { findPeer, type Peer } from '../../scripts/peers.mjs';
+import { untilListening } from './listening.ts';
+import { startProgram } from './program.ts';
 
 /** Users and group of every Debian; Postfix wants an owner of its own and a group that no other uses. */
 const owner = 'mail';
@@ -22,12 +22,12 @@ export function postfixMissing(): string | undefined {
   return undefined;
 }
 
-/** Starts it listening on one port of 127.0.0.1 and relaying to another. */
-export async function startPostfix(port: number, nextHopPort: number): Promise<AsyncDisposable> {
+/** Starts it listening on a port of 127.0.0.1. @param settings further lines of main.cf */
+export async function startPostfix(port: number, settings: readonly string[]): Promise<AsyncDisposable> {
   const peer = findPeer('postfix');
   if (peer === undefined) throw new Error('Postfix is not there');
   const folder = mkdtempSync(join(tmpdir(), 'aftersend-postfix-'));
-  layOut(folder, peer, port, nextHopPort);
+  layOut(folder, peer, port, settings);
   const master = join(peer.root, 'usr/lib/postfix/sbin/master');
   // In the foreground, so that it is this process's child: `postfix start` would leave it behind.
   const child = startProgram(master, ['-c', join(folder, 'etc'), '-d'], { env: peer.env });
@@ -40,7 +40,7 @@ export async function startPostfix(port: number, nextHopPort: number): Promise<A
   };
 }
 
-function layOut(folder: string, { root, env }: Peer, port: number, nextHopPort: number): void {
+function layOut(folder: string, { root, env }: Peer, port: number, settings: readonly string[]): void {
   const queue = join(folder, 'queue');
   const owned = 'active bounce corrupt defer deferred flush hold incoming private saved trace'.split(' ');
   for (const name of ['../etc', '../data', 'pid', 'public', 'maildrop', ...owned]) {
@@ -51,12 +51,12 @@ function layOut(folder: string, { root, env }: Peer, port: number, nextHopPort: 
   execFileSync('chgrp', [dropGroup, 'public', 'maildrop'], { cwd: queue });
   execFileSync('chmod', ['710', 'public'], { cwd: queue });
   execFileSync('chmod', ['730', 'maildrop'], { cwd: queue });
-  writeFileSync(join(folder, 'etc/main.cf'), mainCf(folder, root, env, nextHopPort));
+  writeFileSync(join(folder, 'etc/main.cf'), mainCf(folder, root, env, settings));
   writeFileSync(join(folder, 'etc/master.cf'), masterCf(port));
 }
 
-/** Paths, loopback and the next hop; everything else is Postfix's default. */
-function mainCf(folder: string, root: string, env: Peer['env'], nextHopPort: number): string {
+/** Paths and loopback; everything else is Postfix's default, or asked for. */
+function mainCf(folder: string, root: string, env: Peer['env'], settings: readonly string[]): string {
   return `compatibility_level = 3.7
 queue_directory = ${folder}/queue
 data_directory = ${folder}/data
@@ -73,11 +73,9 @@ myhostname = postfix.test
 inet_interfaces = 127.0.0.1
 inet_protocols = ipv4
 mynetworks = 127.0.0.0/8
-mydestination =
 alias_maps =
 alias_database =
-local_recipient_maps =
-relayhost = [127.0.0.1]:${nextHopPort}
+${settings.join('\n')}
 `;
 }
 
