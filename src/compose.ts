@@ -247,6 +247,7 @@ function sendingDomains({ config, clock, random, store, seal, publicUrl }: Groun
     seal,
     clock,
     random,
+    trackingHostOf: (accountId) => store.mailSettings.hostOf(accountId),
     names: { hostname: config.hostname, publicHost: new URL(publicUrl).hostname },
     freshResolver: () => createResolver({ server: config.dnsServer, clock, random }),
   });

@@ -37,6 +37,7 @@ interface Dependencies {
   readonly clock: Clock;
   readonly random: Random;
   readonly names: OurNames;
+  readonly trackingHostOf: (accountId: number) => Promise<string | undefined>;
   /** A new one each time that somebody looks: who has just published a record does not want to wait for a cache. */
   readonly freshResolver: () => Resolver;
 }
@@ -44,7 +45,15 @@ interface Dependencies {
 /** A look as it is kept with its record. */
 type KeptLook = readonly [name: string, value: string, look: Look];
 
-export function createDomains({ domains, seal, clock, random, names, freshResolver }: Dependencies): Domains {
+export function createDomains({
+  domains,
+  seal,
+  clock,
+  random,
+  names,
+  trackingHostOf,
+  freshResolver,
+}: Dependencies): Domains {
   async function tell(accountId: number, domainId: number): Promise<DomainStory | undefined> {
     const domain = await domains.byId(accountId, domainId);
     return domain && story(domain);
@@ -53,7 +62,8 @@ export function createDomains({ domains, seal, clock, random, names, freshResolv
   async function story(domain: SendingDomain): Promise<DomainStory> {
     const keys = await domains.keys(domain.accountId, domain.id);
     const looks = JSON.parse(domain.checksJson) as readonly KeptLook[];
-    const records = recordsToPublish(domain, keys, names).map((record) => ({
+    const trackingHost = await trackingHostOf(domain.accountId);
+    const records = recordsToPublish(domain, keys, names, trackingHost).map((record) => ({
       ...record,
       look: looks.find(([name, value]) => name === record.name && value === record.value)?.[2],
     }));

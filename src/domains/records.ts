@@ -27,11 +27,15 @@ export interface OurNames {
   readonly publicHost: string;
 }
 
-/** @param keys newest first; retired ones are no longer asked for */
+/**
+ * @param keys newest first; retired ones are no longer asked for
+ * @param trackingHost the account's own, undefined if it has none: then a name is proposed
+ */
 export function recordsToPublish(
   { name }: Pick<SendingDomain, 'name'>,
   keys: readonly SigningKey[],
   { hostname, publicHost }: OurNames,
+  trackingHost: string | undefined,
 ): readonly DomainRecord[] {
   const dkim = keys
     .filter(({ retiredAtMs }) => retiredAtMs === undefined)
@@ -75,10 +79,10 @@ export function recordsToPublish(
     {
       purpose: 'tracking',
       type: 'CNAME',
-      name: `track.${name}`,
+      name: trackingHost?.endsWith(`.${name}`) ? trackingHost : `track.${name}`,
       value: publicHost,
       required: false,
-      note: 'A name of your own for tracked links.',
+      note: 'A name of your own for tracked links, once the account is set to it.',
     },
   ];
 }
