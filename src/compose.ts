@@ -24,6 +24,7 @@ import { createMailHosts } from './deliver/dns/mail-hosts.ts';
 import { createResolver } from './platform/dns/resolver.ts';
 import { createPools, type Pool } from './deliver/pools.ts';
 import { createPrepare } from './deliver/prepare.ts';
+import { longestPutOffMs } from './deliver/retry.ts';
 import { createRouter, isSimulatorAddress } from './deliver/route.ts';
 import type { CountTls } from './deliver/tls/demand.ts';
 import { createStsPolicies } from './deliver/tls/mta-sts.ts';
@@ -160,7 +161,10 @@ async function prepareGround(
       `${config.secrets.length > 0 ? 'AFTERSEND_SECRET_KEY' : `secret.key in ${config.dataFolder}`}: the data was written with another secret. A rotation keeps the old one in front of the new one.`,
     );
   }
-  const freed = await store.queue.freeLeases(clock.now());
+  const freed = await store.queue.freeLeases({
+    nowMs: clock.now(),
+    longestWaitMs: longestPutOffMs(config.retry),
+  });
   if (freed > 0) logger.info({ messages: freed }, 'taking up the messages that were under way');
 
   const http = await withPort(config.http);

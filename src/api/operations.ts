@@ -3,6 +3,8 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
 import ipaddr from 'ipaddr.js';
 import { Gauge, Histogram, type Registry } from 'prom-client';
+import type { Clock } from '../platform/clock.ts';
+import type { IdentityStore } from '../store/contract/identity.ts';
 import type { QueueStore } from '../store/contract/queue.ts';
 import type { App } from './app.ts';
 import { ApiError, notFound } from './errors.ts';
@@ -10,6 +12,9 @@ import { ApiError, notFound } from './errors.ts';
 export interface OperationsDependencies {
   readonly registry: Registry;
   readonly queue: Pick<QueueStore, 'depth'>;
+  readonly identity: Pick<IdentityStore, 'probe'>;
+  readonly clock: Clock;
+  readonly limits: { readonly messageBytes: number };
   /** Lets others than loopback read the metrics; '' for nobody. */
   readonly metricsToken: string;
   /** False while the service starts and stops. */
@@ -17,7 +22,7 @@ export interface OperationsDependencies {
 }
 
 export function operationsRoutes(app: App, dependencies: OperationsDependencies): void {
-  const { registry, queue, metricsToken, ready } = dependencies;
+  const { registry, queue, identity, clock, limits, metricsToken, ready } = dependencies;
   measureRequests(app, registry);
   measureQueue(registry, queue);
 
@@ -25,8 +30,7 @@ export function operationsRoutes(app: App, dependencies: OperationsDependencies)
 
   app.get('/readyz', async () => {
     if (!ready()) throw new ApiError(503, 'not-ready', 'The service is starting or stopping');
-    // Fails when the store cannot be read, and so could not take mail either.
-    await queue.depth();
+    await identity.probe({ nowMs: clock.now(), roomBytes: limits.messageBytes });
     return { status: 'ready' };
   });
 

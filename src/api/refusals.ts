@@ -6,7 +6,7 @@
 import type { FastifyError, FastifySchemaValidationError } from 'fastify';
 import { type RefusalReason, RefusedError } from '../accept/draft.ts';
 import { TemplateError } from '../accept/templates/render.ts';
-import { StoreBusyError } from '../store/contract/store.ts';
+import { StoreBusyError, StoreFullError } from '../store/contract/store.ts';
 import { ApiError } from './errors.ts';
 
 export interface Refusal {
@@ -51,7 +51,10 @@ export function refusalOf(error: unknown): Refusal {
     return { ...refusal, statusCode: 422, code: reason, message, field: part };
   }
   if (error instanceof StoreBusyError) {
-    const message = 'Too much is being written just now, try again in a moment';
+    const message =
+      error instanceof StoreFullError
+        ? 'There is no room left to store anything, try again later'
+        : 'Too much is being written just now, try again in a moment';
     return { ...refusal, statusCode: 503, code: 'busy', message, retryAfterS: busyRetryAfterS };
   }
   return frameworkRefusal(error as Partial<FastifyError>) ?? internal;

@@ -38,6 +38,7 @@ export interface ApiDependencies {
   readonly accept: Accept;
   readonly store: Pick<
     Store,
+    | 'identity'
     | 'accounts'
     | 'mailSettings'
     | 'intake'
@@ -102,7 +103,8 @@ export async function buildApi(dependencies: ApiDependencies): Promise<App> {
   unknownRoutes(app);
   trackingNames(app, { mailSettings: dependencies.store.mailSettings, publicUrl });
   await apiDocument(app, publicUrl);
-  operationsRoutes(app, { ...dependencies, queue: dependencies.store.queue });
+  const { queue, identity } = dependencies.store;
+  operationsRoutes(app, { ...dependencies, queue, identity });
   frontPage(app);
   for (const addRoutes of routes.open) await app.register(async (scope: App) => addRoutes(scope));
 

@@ -119,7 +119,7 @@ export const accountCommands: Readonly<Record<string, Command>> = {
       const account = await accountNamed(store, accountName);
       const tokenId = Number(id);
       const revoked =
-        Number.isSafeInteger(tokenId) &&
+        /^\d{1,15}$/.test(id) &&
         (await store.accounts.revokeToken({ accountId: account.id, tokenId, atMs: systemClock.now() }));
       if (!revoked) throw new ProvisionError(`account '${accountName}' has no good token ${id}`);
       return { json: { revoked: tokenId }, lines: [`token ${id} is revoked`] };

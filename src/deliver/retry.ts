@@ -16,6 +16,10 @@ const longestWaitMs = 3 * 60 * 60 * 1000;
 /** A wait is made up to this share longer by chance, so that what failed together does not come back together. */
 const jitterShare = 0.25;
 
+/** No message is put off for longer than this. */
+export const longestPutOffMs = ({ firstMs }: RetrySettings): number =>
+  Math.max(longestWaitMs, firstMs) * (1 + jitterShare);
+
 /**
  * @param attempt number of the attempt that just failed: 1, 2, 3 …
  * @param unit chance, uniform in [0, 1)

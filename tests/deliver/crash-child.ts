@@ -7,7 +7,7 @@ import { hostAt, routeTo } from './post-office.ts';
 
 const [folder = '', port = ''] = process.argv.slice(2);
 const store = await openSqliteStore(folder, 'serve');
-await store.queue.freeLeases(systemClock.now());
+await store.queue.freeLeases({ nowMs: systemClock.now(), longestWaitMs: 86_400_000 });
 const delivery = await startDelivery({
   queue: store.queue,
   router: routeTo(hostAt(Number(port))),

@@ -25,6 +25,8 @@ export async function runProgram(
   options: ProgramOptions = {},
 ): Promise<ProgramResult> {
   const { stdout, stderr, child } = start(command, args, options);
+  // A program may end without reading what it was given; how it ended says more than a broken pipe.
+  child.stdin?.on('error', () => {});
   child.stdin?.end(options.input ?? '');
   const [code] = (await once(child, 'close')) as [number | null];
   return { code: code ?? undefined, stdout: stdout.text, stderr: stderr.text };

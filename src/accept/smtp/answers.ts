@@ -1,6 +1,6 @@
 /** What `accept` made of a message, in SMTP's words. */
 import { type Reply, reply } from '../../platform/smtp/replies.ts';
-import { StoreBusyError } from '../../store/contract/store.ts';
+import { StoreBusyError, StoreFullError } from '../../store/contract/store.ts';
 import { type Acceptance, RefusedError, type RefusalReason } from '../draft.ts';
 
 /** The ids are consecutive, so the first and the last tell all. */
@@ -31,6 +31,7 @@ export function refusalReply(error: unknown): Reply {
     const [code, enhancedCode] = codes[error.reason];
     return reply(code, enhancedCode, error.message);
   }
+  if (error instanceof StoreFullError) return reply(452, '4.3.1', 'There is no room left, try again later');
   if (error instanceof StoreBusyError)
     return reply(451, '4.3.0', 'Too much waits to be stored, try again later');
   throw error;

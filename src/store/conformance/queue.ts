@@ -180,9 +180,23 @@ function leaseTests(open: OpenStore): void {
     await accepted(store, aSubmission(accountId, to('ann', 'bob')));
     const [ann] = await claim(store, startMs, 1);
     assert.ok(ann);
-    assert.equal(await store.queue.freeLeases(startMs + 5), 1);
+    assert.equal(await store.queue.freeLeases({ nowMs: startMs + 5, longestWaitMs: 1000 }), 1);
     assert.equal(await store.queue.settle(delivered(ann)), false);
     assert.equal((await claim(store, startMs + 5)).length, 2);
+  });
+
+  test('what a clock that was ahead has put off for too long is due when the leases are freed', async () => {
+    await using store = await open();
+    const { id: accountId } = await anAccount(store);
+    const [hourMs, dayMs] = [3_600_000, 86_400_000];
+    await accepted(store, aSubmission(accountId, { ...to('ann'), atMs: startMs + 2 * dayMs }));
+    await accepted(store, aSubmission(accountId, { ...to('bob'), atMs: startMs + hourMs }));
+    assert.equal(await store.queue.freeLeases({ nowMs: startMs, longestWaitMs: 4 * hourMs }), 1);
+    assert.deepEqual(
+      (await claim(store, startMs)).map(({ recipient }) => recipient),
+      ['ann@example.org'],
+    );
+    assert.equal(await store.queue.nextDueAtMs(), startMs + 60_000, 'the other keeps its time');
   });
 }
 

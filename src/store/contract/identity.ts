@@ -7,4 +7,9 @@ export interface IdentityStore {
    * @returns false if the store belongs to another secret
    */
   bindSecret(fingerprint: string): Promise<boolean>;
+  /**
+   * Whether a submission could be stored: writes a little, durably, and looks for room for `roomBytes` more.
+   * @throws StoreBusyError, StoreFullError, and what keeps the store from being written
+   */
+  probe(input: { nowMs: number; roomBytes: number }): Promise<void>;
 }

@@ -92,8 +92,12 @@ export interface QueueStore {
    * @returns false if the lease was lost (it ran out and another took the message): nothing was stored
    */
   settle(settlement: Settlement): Promise<boolean>;
-  /** Makes every leased message due now. Only for a store that this process alone serves. */
-  freeLeases(nowMs: number): Promise<number>;
+  /**
+   * Makes every leased message due now, and every one that is put off for longer than `longestWaitMs`: a clock that was
+   * ahead and is right again must not hold mail up by its error. Only for a store that this process alone serves.
+   * @returns how many
+   */
+  freeLeases(input: { nowMs: number; longestWaitMs: number }): Promise<number>;
   /** The MIME message of a submission, undefined once it is no longer kept. */
   readBody(submissionId: number): Promise<Uint8Array | undefined>;
   /** Waiting and leased, for metrics. */

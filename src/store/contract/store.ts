@@ -37,5 +37,10 @@ export interface Store extends AsyncDisposable {
 
 /** Too much waits to be written: the caller should answer "later" (503, 451) and lose nothing by it. */
 export class StoreBusyError extends Error {
-  override readonly name = 'StoreBusyError';
+  override readonly name: string = 'StoreBusyError';
+}
+
+/** There is no room on the disk: "later" too (503, 452), once an operator has made some. */
+export class StoreFullError extends StoreBusyError {
+  override readonly name = 'StoreFullError';
 }

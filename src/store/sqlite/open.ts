@@ -1,8 +1,9 @@
 /** Opens the embedded store of a data folder: one writer thread, one reading connection, one lock for the service. */
+import { statfs } from 'node:fs/promises';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import type { Store } from '../contract/store.ts';
+import { type Store, StoreFullError } from '../contract/store.ts';
 import { accountStore } from './accounts.ts';
 import { openReader } from './database.ts';
 import { intakeStore } from './intake.ts';
@@ -54,7 +55,14 @@ export async function openSqliteStore(dataFolder: string, purpose: 'serve' | 'co
   };
   const { verbs } = writer;
   return {
-    identity: verbs.identity,
+    identity: {
+      bindSecret: verbs.identity.bindSecret,
+      async probe({ nowMs, roomBytes }) {
+        const { bavail, bsize } = await statfs(dataFolder);
+        if (bavail * bsize < roomBytes) throw new StoreFullError('the disk is full');
+        await verbs.identity.probe(nowMs);
+      },
+    },
     accounts: accountStore(reader, verbs.accounts),
     intake: intakeStore(reader, verbs.intake),
     queue: queueStore(reader, verbs.queue),

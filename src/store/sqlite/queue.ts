@@ -174,8 +174,12 @@ export const queueWrites = {
     return true;
   },
 
-  freeLeases(database: Writer, nowMs: number): number {
-    return database.run('UPDATE queue SET due_at_ms = ?, lease = 0 WHERE lease > 0', nowMs);
+  freeLeases(database: Writer, { nowMs, longestWaitMs }: { nowMs: number; longestWaitMs: number }): number {
+    return database.run(
+      'UPDATE queue SET due_at_ms = ?, lease = 0 WHERE lease > 0 OR due_at_ms > ?',
+      nowMs,
+      nowMs + longestWaitMs,
+    );
   },
 };
 

@@ -17,7 +17,11 @@ export interface Call {
 }
 
 export interface Reply {
-  readonly answers: readonly ({ id: number; result: unknown } | { id: number; error: Error })[];
+  readonly answers: readonly (
+    | { id: number; result: unknown }
+    /** An error loses its class between threads: `full` says that the disk was. */
+    | { id: number; error: Error; full: boolean }
+  )[];
   readonly grownLogs: readonly number[];
 }
 
@@ -42,7 +46,8 @@ function runAll(database: Writer, calls: readonly Call[]): Reply {
     return { answers, grownLogs };
   } catch (error) {
     if (calls.length === 1) {
-      return { answers: [{ id: calls[0]?.id ?? 0, error: error as Error }], grownLogs: [] };
+      const answers = calls.map(({ id }) => ({ id, error: error as Error, full: isDiskFull(error) }));
+      return { answers, grownLogs: [] };
     }
     const replies = calls.map((call) => runAll(database, [call]));
     return {
@@ -50,6 +55,12 @@ function runAll(database: Writer, calls: readonly Call[]): Reply {
       grownLogs: [...new Set(replies.flatMap((reply) => reply.grownLogs))],
     };
   }
+}
+
+/** SQLITE_FULL, and SQLITE_IOERR_WRITE, which a full disk gives as well. */
+function isDiskFull(error: unknown): boolean {
+  const { errcode } = error as { errcode?: number };
+  return errcode === 13 || errcode === 778;
 }
 
 function serve(port: MessagePort, file: string): void {

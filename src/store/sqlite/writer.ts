@@ -3,7 +3,7 @@
  * promise. Calls made while a batch is being committed wait here and go together; how many may wait is bounded.
  */
 import { Worker } from 'node:worker_threads';
-import { StoreBusyError } from '../contract/store.ts';
+import { StoreBusyError, StoreFullError } from '../contract/store.ts';
 import type { Writer } from './database.ts';
 import type { Call, Reply, ToWriter } from './writer-thread.ts';
 import { writes } from './writes.ts';
@@ -97,8 +97,10 @@ export class SqliteWriter {
     for (const answer of answers) {
       const waiting = this.#answers.get(answer.id);
       this.#answers.delete(answer.id);
-      if ('error' in answer) waiting?.reject(answer.error);
-      else waiting?.resolve(answer.result);
+      if ('error' in answer) {
+        const { error, full } = answer;
+        waiting?.reject(full ? new StoreFullError('the disk is full', { cause: error }) : error);
+      } else waiting?.resolve(answer.result);
     }
     if (grownLogs.length > 0) this.#onGrownLogs(grownLogs);
   }
