@@ -3,9 +3,11 @@
  * the connection goes to the addresses that were judged: a name that changes between the look and the step finds
  * nobody. A literal address never reaches a look-up, so it is judged on its own.
  */
-import { isIP, type LookupFunction } from 'node:net';
+import { isIP, type LookupFunction, type Socket } from 'node:net';
 import { callbackify } from 'node:util';
 import { Agent, buildConnector } from 'undici';
+import type { Clock } from './clock.ts';
+import type { ConnectionLog } from './connection-times.ts';
 import type { AddressGuard } from './guard.ts';
 import type { Resolve } from './guard-resolve.ts';
 
@@ -22,14 +24,33 @@ const connectTimeoutMs = 10_000;
 const idleTimeoutMs = 4_000;
 const maxAnswerHeaderBytes = 32 * 1024;
 
-export function guardedAgent(guard: AddressGuard, resolve: Resolve): Agent {
+export interface AgentOptions {
+  /** What the client shows of itself in TLS, and whom it believes beside the system's authorities. */
+  readonly tls?: { readonly cert?: string; readonly key?: string; readonly ca?: string } | undefined;
+  readonly times?: { readonly log: ConnectionLog; readonly clock: Clock } | undefined;
+}
+
+export function guardedAgent(
+  guard: AddressGuard,
+  resolve: Resolve,
+  { tls, times }: AgentOptions = {},
+): Agent {
+  const looked = new Map<string, number>();
+  const timed: Resolve = async (hostname) => {
+    const beganAtMs = times?.clock.now() ?? 0;
+    const addresses = await resolve(hostname);
+    if (times !== undefined) looked.set(hostname, times.clock.now() - beganAtMs);
+    return addresses;
+  };
+  // It answers the socket that it connects, which its type does not say.
   const connect = buildConnector({
+    ...tls,
     timeout: connectTimeoutMs,
     allowH2: false,
-    lookup: guardedLookup(guard, resolve),
+    lookup: guardedLookup(guard, timed),
     autoSelectFamily: true,
     keepAlive: true,
-  });
+  }) as (...parameters: Parameters<buildConnector.connector>) => Socket;
   return new Agent({
     allowH2: false,
     keepAliveTimeout: idleTimeoutMs,
@@ -38,11 +59,33 @@ export function guardedAgent(guard: AddressGuard, resolve: Resolve): Agent {
     headersTimeout: 0,
     bodyTimeout: 0,
     connect(options, callback) {
-      if (isIP(options.hostname) !== 0 && !guard(options.hostname)) {
-        callback(new AddressRefusedError(options.hostname), null);
+      const { hostname, protocol, port } = options;
+      if (isIP(hostname) !== 0 && !guard(hostname)) {
+        callback(new AddressRefusedError(hostname), null);
         return;
       }
-      connect(options, callback);
+      if (times === undefined) {
+        connect(options, callback);
+        return;
+      }
+      const { clock, log } = times;
+      const beganAtMs = clock.now();
+      let connectedAtMs = beganAtMs;
+      const socket = connect(options, (...result) => {
+        const dnsMs = looked.get(hostname);
+        looked.delete(hostname);
+        const isTls = protocol === 'https:';
+        const readyAtMs = clock.now();
+        log.note(`${protocol}//${hostname}${port === '' ? '' : `:${port}`}`, {
+          ...(dnsMs !== undefined && { dnsMs }),
+          connectMs: (isTls ? connectedAtMs : readyAtMs) - beganAtMs - (dnsMs ?? 0),
+          ...(isTls && { tlsMs: readyAtMs - connectedAtMs }),
+        });
+        callback(...result);
+      });
+      socket.once('connect', () => {
+        connectedAtMs = clock.now();
+      });
     },
   });
 }
