@@ -8,6 +8,7 @@ import {
   type SuppressionReason,
   type VisitorKind,
 } from '../../events/types.ts';
+import { nativeNames } from '../../events/native-names.ts';
 import { Id, isoTime, nullable, Time } from './shapes.ts';
 
 const Answer = Type.Object(
@@ -60,16 +61,6 @@ export function eventShape(event: LoggedEvent): Static<typeof EventShape> {
     detail: nativeNames(JSON.parse(event.detailJson) as Record<string, unknown>),
     text: inWords(event),
   };
-}
-
-/** Stored as the program names things: `nextAttemptAtMs` is told as `next_attempt_at`, a time. */
-function nativeNames(detail: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  const entries = Object.entries(detail).map(([name, value]) => {
-    const isTime = name.endsWith('AtMs') && typeof value === 'number';
-    const snake = name.replace(/Ms$/, '').replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-    return isTime ? [snake, isoTime(value)] : [snake, value];
-  });
-  return Object.fromEntries(entries) as Record<string, unknown>;
 }
 
 const whySuppressed: Readonly<Record<SuppressionReason, string>> = {

@@ -56,7 +56,8 @@ export function eventRoutes(app: App, log: EventLog): void {
   );
 }
 
-function eventTypesOf(text: string): readonly EventType[] {
+/** @throws ApiError */
+export function eventTypesOf(text: string): readonly EventType[] {
   return text.split(',').map((name) => {
     const type = eventTypes.find((known) => known === name.trim());
     if (type === undefined) {
