@@ -25,7 +25,7 @@ const mayImport: Readonly<Record<string, string>> = {
   cli: 'accounts compose.ts config deliver/classify.ts inbound mail platform store/contract',
   demo: 'accounts compose.ts config platform',
   'compose.ts':
-    'accept accounts api config deliver domains events inbound mail maintenance platform simulator store/contract store/sqlite tokens track webhooks',
+    'accept accounts api config deliver domains events inbound mail maintenance notices platform simulator store/contract store/sqlite tokens track webhooks',
   config: '',
   events: '',
   platform: 'config/readers.ts',
@@ -41,6 +41,7 @@ const mayImport: Readonly<Record<string, string>> = {
   'webhooks/dialects': 'events',
   webhooks: 'events platform store/contract tokens',
   api: 'accept accounts domains events mail platform store/contract webhooks',
+  notices: 'accept/draft.ts platform store/contract',
   maintenance: 'platform store/contract',
   'store/contract': 'events',
   'store/conformance': 'events store/contract',

@@ -111,6 +111,11 @@ const settings = {
   ),
   AFTERSEND_KEEP_EVENTS: setting('30 days', read.duration, 'How long events and messages are kept'),
   AFTERSEND_KEEP_BODIES: setting('7 days', read.duration, 'How long a finished message’s body is kept'),
+  AFTERSEND_NOTICE_FROM: setting(
+    '',
+    read.text,
+    'Address that accounts are mailed notices from, as of failing webhooks (none are mailed when empty)',
+  ),
   AFTERSEND_METRICS_TOKEN: setting(
     '',
     read.text,
@@ -177,6 +182,8 @@ export interface Config {
   readonly limits: { readonly messageBytes: number; readonly recipients: number };
   readonly retry: { readonly firstMs: number; readonly totalMs: number };
   readonly keep: { readonly eventsMs: number; readonly bodiesMs: number };
+  /** '' when notices are not mailed. */
+  readonly noticeFrom: string;
   readonly metricsToken: string;
   readonly logLevel: read.LogLevel;
 }
@@ -219,6 +226,7 @@ export function readConfig(
     limits: { messageBytes: value.AFTERSEND_MAX_MESSAGE, recipients: value.AFTERSEND_MAX_RECIPIENTS },
     retry: { firstMs: value.AFTERSEND_RETRY_FIRST, totalMs: value.AFTERSEND_RETRY_FOR },
     keep: { eventsMs: value.AFTERSEND_KEEP_EVENTS, bodiesMs: value.AFTERSEND_KEEP_BODIES },
+    noticeFrom: value.AFTERSEND_NOTICE_FROM,
     metricsToken: value.AFTERSEND_METRICS_TOKEN,
     logLevel: value.AFTERSEND_LOG,
   });

@@ -14,6 +14,8 @@ export interface ForgetDependencies {
   readonly clock: Clock;
   readonly keep: { readonly eventsMs: number; readonly bodiesMs: number };
   readonly logger: Logger;
+  /** Runs before each round: who waits for old events is told that they go. */
+  readonly tellOfExpiring: () => Promise<void>;
 }
 
 /** One round: removes until nothing old is left. @returns how many rows went */
@@ -40,6 +42,7 @@ export function startForgetting(dependencies: ForgetDependencies): AsyncDisposab
   const run = async () => {
     while (!stop.signal.aborted) {
       try {
+        await dependencies.tellOfExpiring();
         const removed = await forgetOld(dependencies, stop.signal);
         if (removed > 0) dependencies.logger.info({ removed }, 'old rows removed');
       } catch (error) {

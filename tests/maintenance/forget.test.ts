@@ -25,7 +25,14 @@ test('what is older than it is kept goes at the next round, and the loop stops w
   {
     const keep = { eventsMs: 2 * hourMs, bodiesMs: hourMs };
     const logger = pino({ level: 'silent' });
-    await using _loop = startForgetting({ retention: store.retention, clock, keep, logger });
+    const tellOfExpiring = async () => undefined;
+    await using _loop = startForgetting({
+      retention: store.retention,
+      clock,
+      keep,
+      logger,
+      tellOfExpiring,
+    });
     await clock.someoneSleeps();
     assert.equal(await left(), 700);
     for (let round = 0; round < 3; round++) {
