@@ -13,6 +13,8 @@ import type { Accept } from './accept/draft.ts';
 import { startSubmission } from './accept/smtp/submission.ts';
 import { msndrWebhookRoutes } from './api/msndr/webhook.ts';
 import { domainRoutes } from './api/native/domains.ts';
+import { eventStreamRoute } from './api/native/event-stream.ts';
+import { webhookRecordRoutes } from './api/native/webhook-records.ts';
 import { webhookRoutes } from './api/native/webhooks.ts';
 import { buildApi } from './api/server.ts';
 import type { ListenAddress } from './config/readers.ts';
@@ -36,10 +38,12 @@ import { rewriteForRecipient } from './mail/rewrite.ts';
 import { startForgetting } from './maintenance/forget.ts';
 import { type Certificate, readCertificate, readOrMakeCertificate } from './platform/certificate.ts';
 import { type Clock, type Random, systemClock, systemRandom } from './platform/clock.ts';
+import { ConnectionLog } from './platform/connection-times.ts';
 import { addressGuard } from './platform/guard.ts';
 import { guardedAgent } from './platform/guard-agent.ts';
 import { systemResolve } from './platform/guard-resolve.ts';
 import { inNetworks } from './platform/networks.ts';
+import { startNoticeMailer } from './notices/mailer.ts';
 import { startSimulator } from './simulator/simulator.ts';
 import type { Store } from './store/contract/store.ts';
 import { openSqliteStore } from './store/sqlite/open.ts';
@@ -50,10 +54,14 @@ import { measureVisits } from './track/metrics.ts';
 import { Recorder } from './track/recorder.ts';
 import { trackRoutes } from './track/routes.ts';
 import { Spool } from './track/spool.ts';
-import { createEndpoints, openSecret } from './webhooks/endpoints.ts';
-import { openPost } from './webhooks/post.ts';
 import { createSeal, type Seal } from './tokens/sealed-secret.ts';
+import type { MutualTls } from './webhooks/access.ts';
+import { createEndpoints } from './webhooks/endpoints.ts';
+import { tellOfExpiring } from './webhooks/expiry.ts';
+import { openPost } from './webhooks/post.ts';
+import { createReplays } from './webhooks/replays.ts';
 import { startWebhooks } from './webhooks/service.ts';
+import { openVault } from './webhooks/vault.ts';
 
 /** What a test may put in place of the real thing. */
 export interface Surroundings {
@@ -130,8 +138,14 @@ export async function startService(config: Config, surroundings: Surroundings = 
       clock: ground.clock,
       keep: config.keep,
       logger: ground.logger,
+      tellOfExpiring: () => tellOfExpiring({ ...store, clock: ground.clock }, config.keep.eventsMs),
     }),
   );
+  if (config.noticeFrom !== '') {
+    const { webhooks, accounts } = store;
+    const { clock, logger } = ground;
+    running.use(startNoticeMailer({ webhooks, accounts, accept, from: config.noticeFrom, clock, logger }));
+  }
   state.ready = true;
   running.defer(() => {
     state.ready = false;
@@ -205,13 +219,26 @@ async function startHttp(
   const { config, clock, random, logger, registry, store, keys, seal, http, publicUrl, running } = ground;
   const guard = addressGuard(config.webhookAllow);
   const resolve = systemResolve(config.dnsServer);
-  const agent = guardedAgent(guard, resolve);
+  const times = { log: new ConnectionLog(), clock };
+  const agent = guardedAgent(guard, resolve, { times });
   running.defer(() => agent.destroy());
-  const { post } = running.use(openPost(agent, clock));
-  const { webhooks, log, suppressions } = store;
-  const endpoints = createEndpoints({ webhooks, guard, resolve, post, seal, clock, random });
+  const { post } = running.use(openPost(agent, clock, times.log));
+  const agentWith = ({ certificate: cert, privateKey: key, serverCa }: MutualTls) =>
+    guardedAgent(guard, resolve, { tls: { cert, key, ...(serverCa !== '' && { ca: serverCa }) }, times });
+  const { webhooks, replays, log, suppressions } = store;
+  const endpoints = createEndpoints({ webhooks, guard, resolve, post, seal, clock, random, agentWith });
   running.use(
-    await startWebhooks({ log, webhooks, post, openSecret: openSecret(seal), clock, random, logger }),
+    await startWebhooks({
+      log,
+      webhooks,
+      replays,
+      post,
+      vault: openVault(seal),
+      agentWith,
+      clock,
+      random,
+      logger,
+    }),
   );
 
   const spool = await Spool.open(join(config.dataFolder, 'visits'));
@@ -235,8 +262,18 @@ async function startHttp(
     routes: {
       open: [(app) => trackRoutes(app, { tokens, recorder, log, suppressions, clock })],
       native: [
-        (app) => webhookRoutes(app, { endpoints, webhooks, log }),
         (app) => domainRoutes(app, { domains: sendingDomains(ground), store: store.domains }),
+        (app) => webhookRoutes(app, { endpoints, webhooks, log, clock }),
+        (app) =>
+          webhookRecordRoutes(app, {
+            endpoints,
+            webhooks,
+            log,
+            replays,
+            clock,
+            newReplays: createReplays({ log, webhooks, replays, clock }),
+          }),
+        (app) => eventStreamRoute(app, { log, clock }),
       ],
       msndr: [(app) => msndrWebhookRoutes(app, { endpoints, webhooks })],
     },

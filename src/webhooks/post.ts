@@ -4,8 +4,8 @@
  */
 import type { Dispatcher } from 'undici';
 import type { Clock } from '../platform/clock.ts';
+import type { ConnectionLog, ConnectionTimes } from '../platform/connection-times.ts';
 import { AddressRefusedError } from '../platform/guard-agent.ts';
-import { signatureHeaders } from './sign.ts';
 
 /** For the whole exchange, from looking up the name to the answer's last byte. */
 export const exchangeTimeoutMs = 30_000;
@@ -17,39 +17,47 @@ export interface PostRequest {
   /** Name and value in turn. */
   readonly headers: readonly string[];
   readonly body: Buffer;
+  /** Where the connection is made, when the shared client will not do. */
+  readonly dispatcher?: Dispatcher | undefined;
+}
+
+/** How long an exchange took, in parts. Of a connection that was open already there is the last alone. */
+export interface PostTimings extends ConnectionTimes {
+  readonly firstByteMs?: number | undefined;
 }
 
 /** `aborted`: we gave it up ourselves; whether the receiver has taken it is not known. */
 export type PostResult =
-  | { readonly kind: 'answered'; readonly status: number; readonly body: Buffer }
+  | {
+      readonly kind: 'answered';
+      readonly status: number;
+      readonly body: Buffer;
+      /** As it came, '' if there was none. */
+      readonly retryAfter: string;
+      readonly timings: PostTimings;
+    }
   | { readonly kind: 'unanswered'; readonly reason: string }
   | { readonly kind: 'aborted' };
 
 export type Post = (request: PostRequest, signal: AbortSignal) => Promise<PostResult>;
 
-/** Of every request to a receiver, whatever its dialect. */
-export function requestHeaders(batch: { id: string; body: Buffer }, key: Buffer, nowMs: number): string[] {
-  return [
-    'content-type',
-    'application/json',
-    'user-agent',
-    'Aftersend',
-    ...signatureHeaders(key, batch.id, nowMs, batch.body),
-  ];
-}
-
 /** Dispose it when no request is to be made any more. */
-export function openPost(dispatcher: Dispatcher, clock: Clock): Disposable & { readonly post: Post } {
+/** @param times what the dispatcher notes of its connections */
+export function openPost(
+  dispatcher: Dispatcher,
+  clock: Clock,
+  times?: ConnectionLog,
+): Disposable & { readonly post: Post } {
   const closing = new AbortController();
   const deadlines = new Deadlines(clock, closing.signal);
   return {
     async post(request, signal) {
       if (signal.aborted) return { kind: 'aborted' };
-      const exchange = new Exchange();
+      const exchange = new Exchange(clock, () => times?.take(request.url.origin));
       const stop = () => exchange.settle({ kind: 'aborted' });
       signal.addEventListener('abort', stop, { once: true });
       deadlines.add(exchange);
-      dispatch(dispatcher, request, exchange);
+      dispatch(request.dispatcher ?? dispatcher, request, exchange);
       const result = await exchange.result;
       deadlines.remove(exchange);
       signal.removeEventListener('abort', stop);
@@ -120,8 +128,15 @@ class Exchange implements Dispatcher.DispatchHandler {
   #status = 0;
   #chunks: Buffer[] = [];
   #bytes = 0;
+  #retryAfter = '';
+  readonly #clock: Clock;
+  readonly #connectionTimes: () => ConnectionTimes | undefined;
+  #startedAtMs = 0;
+  #timings: PostTimings = {};
 
-  constructor() {
+  constructor(clock: Clock, connectionTimes: () => ConnectionTimes | undefined) {
+    this.#clock = clock;
+    this.#connectionTimes = connectionTimes;
     const { promise, resolve } = Promise.withResolvers<PostResult>();
     this.result = promise;
     this.#resolve = resolve;
@@ -135,12 +150,20 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
+    this.#startedAtMs = this.#clock.now();
+    this.#timings = this.#connectionTimes() ?? {};
     // Given up while it waited for its connection.
     if (this.#settled) controller.abort(new Error('given up'));
   }
 
-  onResponseStart(_controller: Dispatcher.DispatchController, status: number): void {
+  onResponseStart(
+    _controller: Dispatcher.DispatchController,
+    status: number,
+    headers: Record<string, string | string[] | undefined>,
+  ): void {
     this.#status = status;
+    this.#retryAfter = String(headers['retry-after'] ?? '');
+    this.#timings = { ...this.#timings, firstByteMs: this.#clock.now() - this.#startedAtMs };
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -167,7 +190,13 @@ class Exchange implements Dispatcher.DispatchHandler {
   #answer(): PostResult {
     const body =
       this.#chunks.length === 0 ? noBytes : Buffer.concat(this.#chunks).subarray(0, maxAnswerBytes);
-    return { kind: 'answered', status: this.#status, body };
+    return {
+      kind: 'answered',
+      status: this.#status,
+      body,
+      retryAfter: this.#retryAfter,
+      timings: this.#timings,
+    };
   }
 }
 

@@ -3,13 +3,20 @@
  * it. Each is alone with its receiver: what one waits for, no other feels.
  */
 import type { Clock } from '../platform/clock.ts';
-import { Sender, type SenderDependencies } from './sender.ts';
+import type { EventLog } from '../store/contract/log.ts';
+import type { ReplayStore, WebhookStore } from '../store/contract/webhooks.ts';
+import { Sender, type SenderDependencies, type Stream } from './sender.ts';
 import { Slots } from './slots.ts';
+import { liveSource, replaySource } from './sources.ts';
 
 /** The wait before a sender that the store has failed is started again. */
 const restartMs = 30_000;
 
-export type WebhookServiceDependencies = Omit<SenderDependencies, 'slots'>;
+export interface WebhookServiceDependencies extends Omit<SenderDependencies, 'slots' | 'webhooks'> {
+  readonly webhooks: WebhookStore;
+  readonly replays: Pick<ReplayStore, 'running'>;
+  readonly log: EventLog;
+}
 
 export async function startWebhooks(dependencies: WebhookServiceDependencies): Promise<AsyncDisposable> {
   const service = new WebhookService(dependencies);
@@ -17,13 +24,14 @@ export async function startWebhooks(dependencies: WebhookServiceDependencies): P
   return service;
 }
 
+/** The live stream and the replays of an endpoint. */
 interface Running {
-  readonly sender: Sender;
+  readonly senders: readonly Sender[];
   readonly accountId: number;
 }
 
 class WebhookService implements AsyncDisposable {
-  readonly #deps: SenderDependencies;
+  readonly #deps: WebhookServiceDependencies & SenderDependencies;
   readonly #clock: Clock;
   readonly #closing = new AbortController();
   readonly #senders = new Map<number, Running>();
@@ -52,7 +60,7 @@ class WebhookService implements AsyncDisposable {
     await Promise.all(this.#changes.values());
     const running = [...this.#senders.values()];
     this.#senders.clear();
-    await Promise.all(running.map(({ sender }) => sender.stop()));
+    await Promise.all(running.flatMap(({ senders }) => senders.map((sender) => sender.stop())));
   }
 
   #wake(accountIds: ReadonlySet<number>): void {
@@ -82,35 +90,52 @@ class WebhookService implements AsyncDisposable {
   async #replace(webhookId: number): Promise<void> {
     const running = this.#senders.get(webhookId);
     if (running !== undefined) {
-      // Forgotten first: that it ends is no surprise then.
+      // Forgotten first: that they end is no surprise then.
       this.#forget(webhookId, running);
-      await running.sender.stop();
+      await Promise.all(running.senders.map((sender) => sender.stop()));
     }
     if (this.#closing.signal.aborted) return;
     const webhook = await this.#deps.webhooks.load(webhookId);
-    if (webhook === undefined || webhook.paused) return;
-    const sender = new Sender(webhook, this.#deps);
-    const { accountId } = webhook;
-    this.#senders.set(webhookId, { sender, accountId });
+    if (webhook === undefined || webhook.pausedBy !== undefined) return;
+    const { accountId, progress } = webhook;
+    const replays = await this.#deps.replays.running(webhookId);
+    const live: Stream = {
+      webhook,
+      progress,
+      source: liveSource(this.#deps.log, webhook),
+      replay: undefined,
+    };
+    const senders = [
+      live,
+      ...replays.map(({ id, selection, progress }) => ({
+        webhook,
+        progress,
+        source: replaySource(this.#deps, webhook, selection),
+        replay: { id, isOfSetAside: selection.kind === 'set-aside' },
+      })),
+    ].map((stream) => new Sender(stream, this.#deps));
+    const started: Running = { senders, accountId };
+    this.#senders.set(webhookId, started);
     const ofAccount = this.#ofAccount.get(accountId) ?? new Set();
-    this.#ofAccount.set(accountId, ofAccount.add(sender));
-    sender.done.then(
-      // It ended although nobody here stopped it: its settings are no longer those in the store.
-      () => this.#senders.get(webhookId)?.sender === sender && this.#renew(webhookId),
-      (error: unknown) => {
-        this.#deps.logger.error(
-          { webhook: webhookId, error },
-          'a webhook endpoint stopped and is started again',
-        );
-        void this.#renewLater(webhookId);
-      },
-    );
+    this.#ofAccount.set(accountId, ofAccount);
+    for (const [index, sender] of senders.entries()) {
+      ofAccount.add(sender);
+      sender.done.then(
+        // It ended although nobody here stopped it: its settings are no longer those in the store.
+        () => index === 0 && this.#senders.get(webhookId) === started && this.#renew(webhookId),
+        (error: unknown) => {
+          const line = { webhook: webhookId, error };
+          this.#deps.logger.error(line, 'a webhook endpoint stopped and is started again');
+          void this.#renewLater(webhookId);
+        },
+      );
+    }
   }
 
-  #forget(webhookId: number, { sender, accountId }: Running): void {
+  #forget(webhookId: number, { senders, accountId }: Running): void {
     this.#senders.delete(webhookId);
     const ofAccount = this.#ofAccount.get(accountId);
-    ofAccount?.delete(sender);
+    for (const sender of senders) ofAccount?.delete(sender);
     if (ofAccount?.size === 0) this.#ofAccount.delete(accountId);
   }
 }

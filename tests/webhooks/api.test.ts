@@ -6,6 +6,8 @@ import { fastify } from 'fastify';
 import type { App } from '../../src/api/app.ts';
 import { ApiError } from '../../src/api/errors.ts';
 import { msndrWebhookRoutes } from '../../src/api/msndr/webhook.ts';
+import { eventStreamRoute } from '../../src/api/native/event-stream.ts';
+import { webhookRecordRoutes } from '../../src/api/native/webhook-records.ts';
 import { webhookRoutes } from '../../src/api/native/webhooks.ts';
 import { anAccount } from '../../src/store/conformance/fixtures.ts';
 import { answer, Receiver, World } from './world.ts';
@@ -38,7 +40,16 @@ async function openApi(world: World) {
   });
   const { webhooks, log } = world.store;
   const { endpoints } = world;
-  webhookRoutes(app, { endpoints, webhooks, log });
+  webhookRoutes(app, { endpoints, webhooks, log, clock: world.clock });
+  webhookRecordRoutes(app, {
+    endpoints,
+    webhooks,
+    log,
+    clock: world.clock,
+    replays: world.store.replays,
+    newReplays: world.replays,
+  });
+  eventStreamRoute(app, { log, clock: world.clock });
   msndrWebhookRoutes(app, { endpoints, webhooks });
   const base = await app.listen({ host: '127.0.0.1', port: 0 });
   const call = async (method: string, path: string, body?: unknown, headers: Record<string, string> = {}) => {
@@ -119,7 +130,7 @@ describe('/api/webhooks', () => {
     ['a name that leads inside', { ...good, url: 'http://localhost/' }, 422, 'url'],
     ['another scheme', { ...good, url: 'ftp://example.com/' }, 422, 'url'],
     ['a type that the dialect has no word for', { ...good, types: ['skipped'] }, 422, 'types'],
-    ['an unknown type', { ...good, types: ['undelivered'] }, 400, ''],
+    ['an unknown type', { ...good, types: ['returned'] }, 422, 'types'],
     ['no types', { ...good, types: [] }, 400, ''],
     ['an unknown option', { ...good, options: { complained_as: 'complained' } }, 422, 'options'],
     ['an option of the wrong type', { ...good, options: { unsubscribed_details: 'yes' } }, 422, 'options'],

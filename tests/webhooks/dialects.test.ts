@@ -27,10 +27,12 @@ const base: LoggedEvent = {
   detailJson: '{}',
 };
 
+const place = { webhookId: 5, number: 9, replayId: 0 };
+
 function write(name: string, event: Partial<LoggedEvent>, options: object = {}): string | undefined {
   const dialect = dialectNamed(name);
   const whole = Value.Default(dialect.options, { ...options }) as Record<string, unknown>;
-  return dialect.write({ ...base, ...event }, whole);
+  return dialect.write({ ...base, ...event }, whole, place);
 }
 
 describe('sendpulse', () => {
@@ -147,7 +149,7 @@ describe('every dialect', () => {
     test(`${dialect.name} writes what JSON.stringify would, whatever an event holds, as well-formed UTF-8`, () => {
       fc.assert(
         fc.property(event, (event) => {
-          const written = dialect.write(event, options);
+          const written = dialect.write(event, options, place);
           if (written === undefined) return;
           assert.equal(JSON.stringify(JSON.parse(written)), written);
           assert.ok(written.isWellFormed());
@@ -158,15 +160,15 @@ describe('every dialect', () => {
     test(`${dialect.name} leaves machines out where its endpoint says so`, () => {
       for (const visitor of ['human', 'proxy', 'machine'] as const) {
         const opened = { ...base, type: 'opened', visitor } as const;
-        assert.notEqual(dialect.write(opened, options), undefined);
-        const written = dialect.write(opened, { ...options, leave_out_machines: true });
+        assert.notEqual(dialect.write(opened, options, place), undefined);
+        const written = dialect.write(opened, { ...options, leave_out_machines: true }, place);
         assert.equal(written === undefined, visitor === 'machine', visitor);
       }
     });
 
     test(`${dialect.name} tells just the types that it has names for`, () => {
       for (const type of eventTypes) {
-        const written = dialect.write({ ...base, type, firstRefusal: true }, options);
+        const written = dialect.write({ ...base, type, firstRefusal: true }, options, place);
         const name = (dialect.eventNames as Partial<Record<EventType, string>>)[type];
         assert.equal(written?.includes(`"${name}"`) ?? false, name !== undefined, type);
       }

@@ -43,7 +43,13 @@ const tooLate: PostResult = { kind: 'unanswered', reason: 'no answer within 30 s
 describe('a receiver that', () => {
   test('answers', async () => {
     const result = await postTo((socket) => socket.end(`${head(5)}taken`));
-    assert.deepEqual(result, { kind: 'answered', status: 200, body: Buffer.from('taken') });
+    assert.deepEqual(result, {
+      kind: 'answered',
+      status: 200,
+      body: Buffer.from('taken'),
+      retryAfter: '',
+      timings: { firstByteMs: 0 },
+    });
   });
 
   test('hangs before its answer is given up after 30 s', async () => {
@@ -89,7 +95,13 @@ describe('a receiver that', () => {
     const result = await postTo((socket) =>
       socket.end('HTTP/1.1 307 Go\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n'),
     );
-    assert.deepEqual(result, { kind: 'answered', status: 307, body: Buffer.alloc(0) });
+    assert.deepEqual(result, {
+      kind: 'answered',
+      status: 307,
+      body: Buffer.alloc(0),
+      retryAfter: '',
+      timings: { firstByteMs: 0 },
+    });
   });
 
   test('closes the connection without an answer is told so', async () => {

@@ -108,10 +108,10 @@ describe('failures', () => {
       const webhook = await world.webhook(receiver, { dialect, batch });
       await world.start();
       const eventIds = await world.opened(4);
-      await world.until(webhook.id, ({ progress }) => progress.inFlight?.failures === 1);
+      await world.until(webhook.id, ({ progress }) => progress.failures === 1);
       await world.clock.advance(5_000);
-      const failing = await world.until(webhook.id, ({ progress }) => progress.inFlight?.failures === 2);
-      assert.equal(failing.progress.inFlight?.nextTryAtMs, world.clock.now() + 10_000);
+      const failing = await world.until(webhook.id, ({ progress }) => progress.failures === 2);
+      assert.equal(failing.progress.nextTryAtMs, world.clock.now() + 10_000);
 
       await world.stop();
       await world.start();
@@ -173,9 +173,7 @@ describe('failures', () => {
     await world.opened(20);
     await good.got(20);
     await world.clock.advance(30_000);
-    await Promise.all(
-      webhooks.map(({ id }) => world.until(id, ({ progress }) => progress.inFlight?.failures === 1)),
-    );
+    await Promise.all(webhooks.map(({ id }) => world.until(id, ({ progress }) => progress.failures === 1)));
     const [attempt] = await world.store.webhooks.attempts(world.accountId, webhooks[0]?.id ?? 0);
     assert.equal(attempt?.answer, 'no answer within 30 s');
   });
@@ -190,7 +188,7 @@ describe('settings', () => {
     await world.start();
     await world.opened(1);
     await world.clicked('https://example.com/');
-    await world.until(webhook.id, ({ progress }) => progress.inFlight?.failures === 1);
+    await world.until(webhook.id, ({ progress }) => progress.failures === 1);
     receiver.behave = take;
     await world.endpoints.change(world.accountId, webhook.id, { types: ['clicked'], batch: { count: 1 } });
     const [before, after] = await receiver.got(2);
@@ -210,7 +208,7 @@ describe('settings', () => {
     const webhook = await world.webhook(dead, { dialect: 'msndr' });
     await world.start();
     await world.opened(2);
-    await world.until(webhook.id, ({ progress }) => progress.inFlight?.failures === 1);
+    await world.until(webhook.id, ({ progress }) => progress.failures === 1);
     await world.endpoints.change(world.accountId, webhook.id, { url: receiver.url });
     await receiver.got(2);
     assert.equal(receiver.requests[0]?.headers['webhook-id'], dead.requests[0]?.headers['webhook-id']);

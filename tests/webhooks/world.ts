@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import ipaddr from 'ipaddr.js';
 import { pino } from 'pino';
 import { systemRandom } from '../../src/platform/clock.ts';
+import { ConnectionLog } from '../../src/platform/connection-times.ts';
 import { addressGuard } from '../../src/platform/guard.ts';
 import { guardedAgent } from '../../src/platform/guard-agent.ts';
 import { systemResolve } from '../../src/platform/guard-resolve.ts';
@@ -16,10 +17,14 @@ import type { Store } from '../../src/store/contract/store.ts';
 import type { Webhook } from '../../src/store/contract/webhooks.ts';
 import { openSqliteStore } from '../../src/store/sqlite/open.ts';
 import { deriveKeys } from '../../src/tokens/keys.ts';
-import { createEndpoints, type EndpointInput, openSecret } from '../../src/webhooks/endpoints.ts';
+import type { MutualTls } from '../../src/webhooks/access.ts';
+import { createEndpoints } from '../../src/webhooks/endpoints.ts';
 import { openPost } from '../../src/webhooks/post.ts';
 import { createSeal } from '../../src/tokens/sealed-secret.ts';
+import { createReplays } from '../../src/webhooks/replays.ts';
 import { startWebhooks } from '../../src/webhooks/service.ts';
+import type { EndpointInput } from '../../src/webhooks/settings.ts';
+import { openVault } from '../../src/webhooks/vault.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 
 export const loopbackGuard = addressGuard([ipaddr.parseCIDR('127.0.0.0/8')]);
@@ -102,8 +107,11 @@ export class Receiver implements AsyncDisposable {
 
 export class World implements AsyncDisposable {
   readonly clock = new ManualClock(Date.UTC(2026, 0, 5, 12));
-  readonly agent = guardedAgent(loopbackGuard, systemResolve());
-  readonly #client = openPost(this.agent, this.clock);
+  readonly times = { log: new ConnectionLog(), clock: this.clock };
+  readonly agent = guardedAgent(loopbackGuard, systemResolve(), { times: this.times });
+  readonly agentWith = ({ certificate: cert, privateKey: key, serverCa: ca }: MutualTls) =>
+    guardedAgent(loopbackGuard, systemResolve(), { tls: { cert, key, ca } });
+  readonly #client = openPost(this.agent, this.clock, this.times.log);
   readonly post = this.#client.post;
   readonly seal = createSeal(deriveKeys(['a secret of the tests, long enough']), systemRandom);
   store: Store;
@@ -139,7 +147,13 @@ export class World implements AsyncDisposable {
       seal,
       clock,
       random: systemRandom,
+      agentWith: this.agentWith,
     });
+  }
+
+  get replays() {
+    const { clock } = this;
+    return createReplays({ ...this.store, clock });
   }
 
   async webhook(receiver: { url: string }, input: EndpointInput & { dialect: string }): Promise<Webhook> {
@@ -162,7 +176,9 @@ export class World implements AsyncDisposable {
         },
       },
       post: this.post,
-      openSecret: openSecret(this.seal),
+      vault: openVault(this.seal),
+      agentWith: this.agentWith,
+      replays: this.store.replays,
       clock: this.clock,
       random: { unit: () => 0, bytes: (count) => systemRandom.bytes(count) },
       logger: silent,

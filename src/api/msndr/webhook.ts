@@ -4,7 +4,8 @@
  */
 import { Type } from 'typebox';
 import type { WebhookStore } from '../../store/contract/webhooks.ts';
-import { EndpointRefusedError, type Endpoints } from '../../webhooks/endpoints.ts';
+import type { Endpoints } from '../../webhooks/endpoints.ts';
+import { EndpointRefusedError } from '../../webhooks/settings.ts';
 import type { App } from '../app.ts';
 import { ApiError } from '../errors.ts';
 

@@ -1,10 +1,15 @@
 /** `/api/webhooks`: endpoints with their dialect, event types and batches; what they are doing; trying them out. */
-import { Type } from 'typebox';
+import { type Static, Type } from 'typebox';
+import type { Clock } from '../../platform/clock.ts';
 import type { EventLog } from '../../store/contract/log.ts';
-import type { BatchLimits, Webhook, WebhookAttempt, WebhookStore } from '../../store/contract/webhooks.ts';
-import { EndpointRefusedError, type Endpoints } from '../../webhooks/endpoints.ts';
+import type { BatchLimits, SendingSettings, Webhook, WebhookStore } from '../../store/contract/webhooks.ts';
+import type { Access } from '../../webhooks/access.ts';
+import type { Endpoints } from '../../webhooks/endpoints.ts';
+import { oldestWaiting, performanceOf } from '../../webhooks/look.ts';
+import { type EndpointInput, EndpointRefusedError } from '../../webhooks/settings.ts';
 import type { App } from '../app.ts';
 import { ApiError } from '../errors.ts';
+import { attemptJson, noticeJson, webhookJson } from './webhook-json.ts';
 import {
   createdAnswer,
   detailAnswer,
@@ -20,6 +25,7 @@ export interface WebhookRouteDependencies {
   readonly endpoints: Endpoints;
   readonly webhooks: WebhookStore;
   readonly log: EventLog;
+  readonly clock: Clock;
 }
 
 const tags = ['webhooks'];
@@ -31,6 +37,7 @@ export function webhookRoutes(app: App, dependencies: WebhookRouteDependencies):
 }
 
 function settingRoutes(app: App, { endpoints, webhooks }: WebhookRouteDependencies): void {
+  const toJson = (webhook: Webhook) => webhookJson(webhook, endpoints.maskedAccess(webhook));
   app.post(
     '/api/webhooks',
     {
@@ -43,9 +50,9 @@ function settingRoutes(app: App, { endpoints, webhooks }: WebhookRouteDependenci
       },
     },
     async (request, reply) => {
-      const { batch, ...input } = request.body;
+      const { url, dialect } = request.body;
       const { webhook, secret } = await refused(
-        endpoints.create(request.account.id, { ...input, batch: toLimits(batch) }),
+        endpoints.create(request.account.id, { ...toInput(request.body), url, dialect }),
       );
       reply.code(201);
       return { ...toJson(webhook), secret };
@@ -65,11 +72,9 @@ function settingRoutes(app: App, { endpoints, webhooks }: WebhookRouteDependenci
       },
     },
     async (request) => {
-      const { batch, ...input } = request.body;
-      const change = endpoints.change(request.account.id, request.params.id, {
-        ...input,
-        batch: toLimits(batch),
-      });
+      const { paused } = request.body;
+      const input = { ...toInput(request.body), paused };
+      const change = endpoints.change(request.account.id, request.params.id, input);
       return toJson(found(await refused(change)));
     },
   );
@@ -85,7 +90,8 @@ function settingRoutes(app: App, { endpoints, webhooks }: WebhookRouteDependenci
   );
 }
 
-function lookingRoutes(app: App, { webhooks, log }: WebhookRouteDependencies): void {
+function lookingRoutes(app: App, { endpoints, webhooks, log, clock }: WebhookRouteDependencies): void {
+  const toJson = (webhook: Webhook) => webhookJson(webhook, endpoints.maskedAccess(webhook));
   app.get(
     '/api/webhooks',
     {
@@ -104,16 +110,27 @@ function lookingRoutes(app: App, { webhooks, log }: WebhookRouteDependencies): v
     async (request) => {
       const accountId = request.account.id;
       const webhook = found(await webhooks.byId(accountId, request.params.id));
-      const { cursorId } = webhook.progress;
-      const [waiting, attempts] = await Promise.all([
-        log.countAfter({ accountId, afterId: cursorId, types: webhook.types, cap: maxCountedEvents }),
+      const { cursorId, number } = webhook.progress;
+      const { types } = webhook;
+      const [waiting, oldest, attempts, setAside, notices] = await Promise.all([
+        log.countAfter({ accountId, afterId: cursorId, types, cap: maxCountedEvents }),
+        oldestWaiting(log, webhook),
         webhooks.attempts(accountId, webhook.id),
+        webhooks.countSetAside(accountId, webhook.id),
+        webhooks.notices(accountId, webhook.id),
       ]);
+      const { successRate, latency } = performanceOf(webhook, attempts);
       return {
         ...toJson(webhook),
         cursor: cursorId,
+        number,
         waiting_events: waiting,
-        last_requests: attempts.map(attemptToJson),
+        lag_seconds: oldest === undefined ? 0 : Math.max(0, (clock.now() - oldest.timeMs) / 1000),
+        success_rate: successRate ?? null,
+        latency_ms: latency ?? null,
+        set_aside_events: setAside,
+        notices: notices.map(noticeJson),
+        last_requests: attempts.map(attemptJson),
       };
     },
   );
@@ -160,7 +177,7 @@ function found<T>(webhook: T | undefined): T {
 }
 
 /** What an endpoint was refused for, as the API says it. */
-async function refused<T>(work: Promise<T>): Promise<T> {
+export async function refused<T>(work: Promise<T>): Promise<T> {
   try {
     return await work;
   } catch (error) {
@@ -169,11 +186,33 @@ async function refused<T>(work: Promise<T>): Promise<T> {
   }
 }
 
-function toLimits(
-  batch: { count?: number; age_seconds?: number; bytes?: number } | undefined,
-): Partial<BatchLimits> | undefined {
-  if (batch === undefined) return undefined;
-  const { count, age_seconds: ageSeconds, bytes } = batch;
+type Body = Static<typeof webhookChange>;
+
+function toInput({
+  batch,
+  sending,
+  authentication,
+  headers,
+  mutual_tls: mutualTls,
+  ...input
+}: Body): EndpointInput {
+  const setsAccess = authentication !== undefined || headers !== undefined || mutualTls !== undefined;
+  return {
+    url: input.url,
+    dialect: input.dialect,
+    types: input.types,
+    options: input.options,
+    batch: batch && toLimits(batch),
+    sending: sending && toSending(sending),
+    access: setsAccess ? toAccess({ authentication, headers, mutualTls }) : undefined,
+  };
+}
+
+function toLimits({
+  count,
+  age_seconds: ageSeconds,
+  bytes,
+}: NonNullable<Body['batch']>): Partial<BatchLimits> {
   return {
     ...(count !== undefined && { count }),
     ...(ageSeconds !== undefined && { ageMs: Math.round(ageSeconds * 1000) }),
@@ -181,44 +220,53 @@ function toLimits(
   };
 }
 
-const iso = (ms: number): string => new Date(ms).toISOString();
-const isoOrNull = (ms: number | undefined): string | null => (ms === undefined ? null : iso(ms));
-
-function toJson(webhook: Webhook) {
-  const { failingSinceMs, lastAcceptedAtMs, inFlight } = webhook.progress;
-  const failing = failingSinceMs !== undefined;
+function toSending(sending: NonNullable<Body['sending']>): Partial<SendingSettings> {
+  const {
+    gzip,
+    requests_at_once: requests,
+    partial_acknowledgement: partialAck,
+    signatures,
+    digest,
+  } = sending;
   return {
-    id: webhook.id,
-    url: webhook.url,
-    dialect: webhook.dialect,
-    types: [...webhook.types],
-    options: JSON.parse(webhook.optionsJson) as Record<string, unknown>,
-    batch: {
-      count: webhook.limits.count,
-      age_seconds: webhook.limits.ageMs / 1000,
-      bytes: webhook.limits.bytes,
-    },
-    made_by: webhook.origin,
-    state: webhook.paused ? 'paused' : failing ? 'failing' : 'active',
-    failing_since: isoOrNull(failingSinceMs),
-    next_try_at: isoOrNull(failing && !webhook.paused ? inFlight?.nextTryAtMs : undefined),
-    last_accepted_at: isoOrNull(lastAcceptedAtMs),
-    requests: webhook.counts,
-    created_at: iso(webhook.createdAtMs),
-    changed_at: iso(webhook.changedAtMs),
+    ...(gzip !== undefined && { gzip }),
+    ...(requests !== undefined && { requests }),
+    ...(partialAck !== undefined && { partialAck }),
+    ...(signatures !== undefined && { signatures }),
+    ...(digest !== undefined && { digest }),
   };
 }
 
-function attemptToJson(attempt: WebhookAttempt) {
+function toAccess({
+  authentication,
+  headers = {},
+  mutualTls,
+}: {
+  authentication: Body['authentication'];
+  headers: Body['headers'];
+  mutualTls: Body['mutual_tls'];
+}): Access {
   return {
-    at: iso(attempt.atMs),
-    duration_ms: attempt.durationMs,
-    batch_id: attempt.batchId,
-    first_event: attempt.firstId,
-    last_event: attempt.lastId,
-    events: attempt.events,
-    accepted: attempt.accepted,
-    status: attempt.status,
-    answer: attempt.answer,
+    headers,
+    authentication: authentication && toAuthentication(authentication),
+    mutualTls: mutualTls && {
+      certificate: mutualTls.certificate,
+      privateKey: mutualTls.private_key,
+      serverCa: mutualTls.server_ca ?? '',
+    },
   };
+}
+
+function toAuthentication(given: NonNullable<Body['authentication']>): Access['authentication'] {
+  switch (given.kind) {
+    case 'none':
+      return undefined;
+    case 'basic':
+    case 'bearer':
+      return given;
+    case 'oauth2': {
+      const { token_url: tokenUrl, client_id: clientId, client_secret: clientSecret, scope = '' } = given;
+      return { kind: 'oauth2', tokenUrl, clientId, clientSecret, scope };
+    }
+  }
 }

@@ -2,7 +2,13 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Store } from '../contract/store.ts';
-import { keptAttempts, type NewWebhook, type Webhook, type WebhookAttempt } from '../contract/webhooks.ts';
+import {
+  freshProgress,
+  keptAttempts,
+  type ProgressSave,
+  type WebhookAttempt,
+} from '../contract/webhook-progress.ts';
+import type { NewWebhook, Webhook } from '../contract/webhooks.ts';
 import { accepted, anAccount, aSubmission, type OpenStore, startMs } from './fixtures.ts';
 
 function aWebhook(accountId: number, changes: Partial<NewWebhook> = {}): NewWebhook {
@@ -14,7 +20,9 @@ function aWebhook(accountId: number, changes: Partial<NewWebhook> = {}): NewWebh
     types: ['delivered', 'bounced'],
     optionsJson: '{}',
     limits: { count: 1000, ageMs: 60_000, bytes: 1_000_000 },
-    sealedSecret: 'sealed',
+    keys: [{ kind: 'v1', sealed: 'sealed', publicKey: '', createdAtMs: startMs }],
+    sending: { gzip: false, requests: 1, partialAck: false, signatures: ['v1'], digest: 'off' },
+    sealedAccess: '',
     atMs: startMs,
     ...changes,
   };
@@ -36,9 +44,25 @@ const anAttempt = (firstId: number, taken = true): WebhookAttempt => ({
   accepted: taken,
   status: taken ? 200 : 500,
   answer: '',
+  firstNumber: 1,
+  only: undefined,
+  replayId: 0,
+  settingsVersion: 1,
+  headers: ['webhook-id', `b${firstId}`],
+  timings: { firstByteMs: 3 },
 });
 
-const nothingSent = { attempts: [], counts: { accepted: 0, failed: 0 } };
+const nothingSent: Omit<ProgressSave, 'webhookId' | 'settingsVersion' | 'progress'> = {
+  replayId: 0,
+  attempts: [],
+  counts: { accepted: 0, failed: 0 },
+  accepted: [],
+  setAside: [],
+  notices: [],
+  pause: undefined,
+  finishedAtMs: undefined,
+  takenAgain: [],
+};
 
 export function webhooksConformance(open: OpenStore): void {
   describe('webhooks', () => {
@@ -84,12 +108,18 @@ export function webhooksConformance(open: OpenStore): void {
       const { id: accountId } = await anAccount(store);
       const webhook = await created(store, aWebhook(accountId));
       const progress = {
-        cursorId: 5,
-        inFlight: { firstId: 6, lastId: 9, events: 3, failures: 2, nextTryAtMs: startMs + 9 },
+        ...freshProgress(5),
+        number: 2,
+        readId: 9,
+        readNumber: 5,
+        inFlight: [{ firstId: 6, lastId: 9, events: 3, firstNumber: 3, refusedSinceMs: startMs }],
+        failures: 2,
+        nextTryAtMs: startMs + 9,
         failingSinceMs: startMs + 1,
         lastAcceptedAtMs: startMs,
       };
       const saved = await store.webhooks.saveProgress({
+        ...nothingSent,
         webhookId: webhook.id,
         settingsVersion: 1,
         progress,
@@ -113,6 +143,7 @@ export function webhooksConformance(open: OpenStore): void {
       const ids = Array.from({ length: keptAttempts + 30 }, (_, index) => index + 1);
       const save = (attempts: readonly WebhookAttempt[], leftOut = 0) =>
         store.webhooks.saveProgress({
+          ...nothingSent,
           webhookId,
           settingsVersion: 1,
           progress,
@@ -136,18 +167,29 @@ export function webhooksConformance(open: OpenStore): void {
       await using store = await open();
       const { id: accountId } = await anAccount(store);
       const { id: webhookId } = await created(store, aWebhook(accountId));
-      const inFlight = { firstId: 1, lastId: 2, events: 2, failures: 9, nextTryAtMs: startMs + 1e6 };
-      const progress = { cursorId: 0, inFlight, failingSinceMs: startMs, lastAcceptedAtMs: undefined };
-      await store.webhooks.saveProgress({ webhookId, settingsVersion: 1, progress, ...nothingSent });
+      const inFlight = [{ firstId: 1, lastId: 2, events: 2, firstNumber: 1 }];
+      const progress = {
+        ...freshProgress(0),
+        readId: 2,
+        readNumber: 2,
+        inFlight,
+        failures: 9,
+        nextTryAtMs: startMs + 1e6,
+        failingSinceMs: startMs,
+      };
+      await store.webhooks.saveProgress({ ...nothingSent, webhookId, settingsVersion: 1, progress });
       const atMs = startMs + 50;
       const moved = await store.webhooks.change({ accountId, webhookId, url: 'https://new.example/', atMs });
       assert.equal(moved?.settingsVersion, 1);
-      assert.deepEqual(moved.progress.inFlight, { ...inFlight, failures: 0, nextTryAtMs: atMs });
+      assert.deepEqual(moved.progress.inFlight, inFlight);
+      assert.equal(moved.progress.failures, 0);
+      assert.equal(moved.progress.nextTryAtMs, 0);
       assert.equal(moved.progress.failingSinceMs, undefined);
       const narrowed = await store.webhooks.change({ accountId, webhookId, types: ['bounced'], atMs });
       assert.equal(narrowed?.settingsVersion, 2);
-      assert.equal(narrowed.progress.inFlight, undefined);
+      assert.deepEqual(narrowed.progress.inFlight, []);
       assert.equal(narrowed.progress.cursorId, 0);
+      assert.equal(narrowed.progress.readId, 0, 'what was in flight is read again');
     });
 
     test('who sent by older settings moves the cursor no further than those reached', async () => {
@@ -159,17 +201,78 @@ export function webhooksConformance(open: OpenStore): void {
       await store.webhooks.change({ accountId, webhookId, types: ['opened'], atMs: startMs });
       await accepted(store, aSubmission(accountId));
       const cursorId = await store.log.lastId(accountId);
-      const progress = {
-        cursorId,
-        inFlight: undefined,
-        failingSinceMs: undefined,
-        lastAcceptedAtMs: undefined,
-      };
-      const save = { webhookId, settingsVersion: 1, progress, ...nothingSent };
+      const progress = { ...freshProgress(cursorId), number: 3 };
+      const save = { ...nothingSent, webhookId, settingsVersion: 1, progress };
       assert.equal(await store.webhooks.saveProgress(save), 'stale');
       assert.equal((await store.webhooks.load(webhookId))?.progress.cursorId, reachedId);
+      const moved = await store.webhooks.load(webhookId);
+      assert.equal(moved?.progress.number, 3, 'numbers that were given are not given again');
       await store.webhooks.remove({ accountId, webhookId });
       assert.equal(await store.webhooks.saveProgress(save), 'gone');
+    });
+
+    test('what was set aside, taken and told is kept, by account', async () => {
+      await using store = await open();
+      const [acme, other] = [await anAccount(store), await anAccount(store, 'other')];
+      const { id: webhookId } = await created(store, aWebhook(acme.id));
+      await accepted(store, aSubmission(acme.id));
+      const eventId = await store.log.lastId(acme.id);
+      const event = await store.log.byId(acme.id, eventId);
+      assert.ok(event);
+      const setAside = { event, number: 7, atMs: startMs, batchId: 'b', status: 400, answer: 'no' };
+      const range = { firstId: 1, lastId: 9, events: 3, requests: 1, fromMs: startMs, toMs: startMs };
+      await store.webhooks.saveProgress({
+        ...nothingSent,
+        webhookId,
+        settingsVersion: 1,
+        progress: freshProgress(eventId),
+        setAside: [setAside],
+        accepted: [{ ...range, only: undefined, except: [eventId] }],
+        notices: [{ kind: 'failing', atMs: startMs, text: 'failing' }],
+        pause: 'failing',
+      });
+      const page = { webhookId, afterId: 0, limit: 10 };
+      assert.deepEqual(await store.webhooks.setAside({ accountId: acme.id, ...page }), [setAside]);
+      assert.deepEqual(await store.webhooks.setAside({ accountId: other.id, ...page }), []);
+      assert.equal(await store.webhooks.countSetAside(acme.id, webhookId), 1);
+      const [found] = await store.webhooks.rangesOver(acme.id, eventId);
+      assert.deepEqual(found?.except, [eventId]);
+      assert.deepEqual(found?.settings?.types, ['delivered', 'bounced']);
+      assert.deepEqual(await store.webhooks.rangesOver(acme.id, 10), []);
+      assert.equal((await store.webhooks.load(webhookId))?.pausedBy, 'failing');
+      const [unmailed] = await store.webhooks.unmailedNotices(10);
+      assert.equal(unmailed?.text, 'failing');
+      await store.webhooks.markMailed([unmailed.id]);
+      assert.deepEqual(await store.webhooks.unmailedNotices(10), []);
+      assert.equal((await store.webhooks.notices(acme.id, webhookId)).length, 1);
+      const notice = { kind: 'expiring', atMs: startMs, text: 'soon' } as const;
+      assert.equal(await store.webhooks.tellExpiring({ webhookId, notice, notSinceMs: startMs - 1 }), true);
+      assert.equal(await store.webhooks.tellExpiring({ webhookId, notice, notSinceMs: startMs - 1 }), false);
+    });
+
+    test('a replay is a stream of its own: it ends, or is stopped, and never moves the live one', async () => {
+      await using store = await open();
+      const { id: accountId } = await anAccount(store);
+      const { id: webhookId, progress } = await created(store, aWebhook(accountId));
+      const selection = { kind: 'log', afterId: 3, lastId: 9 } as const;
+      const make = () => store.replays.create({ accountId, webhookId, selection, limit: 2, atMs: startMs });
+      const [first, second] = [await make(), await make()];
+      assert.equal(await make(), undefined, 'no more than may run');
+      assert.ok(first && second);
+      assert.equal(first.progress.cursorId, 3);
+      const save = { ...nothingSent, webhookId, settingsVersion: 1, progress: freshProgress(9) };
+      const finished = { ...save, replayId: first.id, finishedAtMs: startMs };
+      assert.equal(await store.webhooks.saveProgress(finished), 'saved');
+      assert.equal(await store.webhooks.saveProgress(finished), 'gone');
+      const stop = { accountId, webhookId, replayId: second.id, atMs: startMs };
+      assert.equal(await store.replays.cancel(stop), true);
+      assert.equal(await store.replays.cancel(stop), false);
+      assert.deepEqual(await store.replays.running(webhookId), []);
+      assert.deepEqual(
+        (await store.replays.list(accountId, webhookId)).map(({ state }) => state),
+        ['cancelled', 'done'],
+      );
+      assert.deepEqual((await store.webhooks.load(webhookId))?.progress, progress);
     });
 
     test('listeners hear of endpoints that are made, changed and removed, not of progress', async () => {
@@ -178,7 +281,7 @@ export function webhooksConformance(open: OpenStore): void {
       const heard: number[] = [];
       const stop = store.webhooks.subscribe((id) => heard.push(id));
       const { id: webhookId, progress } = await created(store, aWebhook(accountId));
-      await store.webhooks.saveProgress({ webhookId, settingsVersion: 1, progress, ...nothingSent });
+      await store.webhooks.saveProgress({ ...nothingSent, webhookId, settingsVersion: 1, progress });
       await store.webhooks.change({ accountId, webhookId, paused: true, atMs: startMs });
       await store.webhooks.remove({ accountId, webhookId });
       assert.deepEqual(heard, [webhookId, webhookId, webhookId]);

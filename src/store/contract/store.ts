@@ -17,7 +17,7 @@ import type { ReportStore } from './reports.ts';
 import type { RetentionStore } from './retention.ts';
 import type { SuppressionStore } from './suppressions.ts';
 import type { TemplateStore } from './templates.ts';
-import type { WebhookStore } from './webhooks.ts';
+import type { ReplayStore, WebhookStore } from './webhooks.ts';
 
 export interface Store extends AsyncDisposable {
   readonly identity: IdentityStore;
@@ -33,6 +33,7 @@ export interface Store extends AsyncDisposable {
   readonly reports: ReportStore;
   readonly retention: RetentionStore;
   readonly webhooks: WebhookStore;
+  readonly replays: ReplayStore;
 }
 
 /** Too much waits to be written: the caller should answer "later" (503, 451) and lose nothing by it. */

@@ -1,8 +1,15 @@
-/**
- * Webhook endpoints: what their owner set, and how far each has come in its account's log. An endpoint is a cursor:
- * there is no row for an event and an endpoint, neither while it waits nor when it was taken.
- */
+/** Webhook endpoints: what their owner set, and how far each has come in its account's log. */
 import type { EventType } from '../../events/types.ts';
+import type {
+  AcceptedRange,
+  NewNotice,
+  NoticeKind,
+  ProgressSave,
+  ProgressSaved,
+  SetAsideEvent,
+  StreamProgress,
+  WebhookAttempt,
+} from './webhook-progress.ts';
 
 /** By which API an endpoint was made: the `msndr` one owns a single endpoint of an account and sees no other. */
 export type WebhookOrigin = 'native' | 'msndr';
@@ -25,67 +32,65 @@ export interface BatchSettings {
   readonly limits: BatchLimits;
 }
 
+export const signatureKinds = ['v1', 'v1a'] as const;
+export type SignatureKind = (typeof signatureKinds)[number];
+export const digestPeriods = ['off', 'hour', 'day'] as const;
+export type DigestPeriod = (typeof digestPeriods)[number];
+
+/** How requests are sent, whatever is in them. */
+export interface SendingSettings {
+  readonly gzip: boolean;
+  /** How many may be under way at a time; more than one gives up the order. */
+  readonly requests: number;
+  /** Whether an answer may ask for some of the events again. */
+  readonly partialAck: boolean;
+  readonly signatures: readonly SignatureKind[];
+  readonly digest: DigestPeriod;
+}
+
+/** A key that signs requests. */
+export interface WebhookKey {
+  /** The signature it makes: one of Standard Webhooks, or the dialect's own. */
+  readonly kind: SignatureKind | 'ecdsa-p256';
+  /** The secret, encrypted. */
+  readonly sealed: string;
+  /** For those who verify, '' for a shared secret. */
+  readonly publicKey: string;
+  readonly createdAtMs: number;
+  /** It signs until then, beside the one that has followed it; undefined for the current one. */
+  readonly expiresAtMs?: number | undefined;
+}
+
+/** Why an endpoint is off: its owner's wish, its receiver's 410, or days of failing. */
+export type PausedBy = 'owner' | 'gone' | 'failing';
+
 export interface Webhook extends BatchSettings {
   readonly id: number;
   readonly accountId: number;
   readonly origin: WebhookOrigin;
   readonly url: string;
-  /** The signing secret, encrypted. */
-  readonly sealedSecret: string;
-  /** Its owner has switched it off: it keeps its place and is sent nothing. */
-  readonly paused: boolean;
-  /** Goes up with each change of `BatchSettings`, which closes the batch in flight. */
+  readonly keys: readonly WebhookKey[];
+  readonly sending: SendingSettings;
+  /** How it signs in at its receiver, encrypted; '' if it does not. */
+  readonly sealedAccess: string;
+  /** Set while it is off: it keeps its place and is sent nothing. */
+  readonly pausedBy: PausedBy | undefined;
+  /** Goes up with each change of `BatchSettings`, which closes the requests in flight. */
   readonly settingsVersion: number;
   readonly createdAtMs: number;
   readonly changedAtMs: number;
-  readonly progress: WebhookProgress;
+  readonly progress: StreamProgress;
   /** Requests so far. */
   readonly counts: { readonly accepted: number; readonly failed: number };
 }
-
-export interface WebhookProgress {
-  /** Every wanted event up to and with this id was taken. */
-  readonly cursorId: number;
-  /** What is sent after the cursor, and sent again, the same, until it is taken. */
-  readonly inFlight: InFlightBatch | undefined;
-  /** When the first of the failures happened that no success has followed yet. */
-  readonly failingSinceMs: number | undefined;
-  readonly lastAcceptedAtMs: number | undefined;
-}
-
-/** The wanted events from the first to the last id, under the current settings. */
-export interface InFlightBatch {
-  readonly firstId: number;
-  readonly lastId: number;
-  readonly events: number;
-  /** How often it has failed. */
-  readonly failures: number;
-  readonly nextTryAtMs: number;
-}
-
-/** One request as it is kept for looking at. */
-export interface WebhookAttempt {
-  readonly atMs: number;
-  readonly durationMs: number;
-  readonly batchId: string;
-  readonly firstId: number;
-  readonly lastId: number;
-  readonly events: number;
-  readonly accepted: boolean;
-  /** 0 if no answer came. */
-  readonly status: number;
-  /** The beginning of the answer's body, or why there was none. */
-  readonly answer: string;
-}
-
-/** How many attempts of each outcome are kept for an endpoint. */
-export const keptAttempts = 100;
 
 export interface NewWebhook extends BatchSettings {
   readonly accountId: number;
   readonly origin: WebhookOrigin;
   readonly url: string;
-  readonly sealedSecret: string;
+  readonly keys: readonly WebhookKey[];
+  readonly sending: SendingSettings;
+  readonly sealedAccess: string;
   readonly atMs: number;
 }
 
@@ -94,6 +99,9 @@ export interface WebhookChange extends Partial<BatchSettings> {
   readonly webhookId: number;
   readonly url?: string;
   readonly paused?: boolean;
+  readonly keys?: readonly WebhookKey[];
+  readonly sending?: SendingSettings;
+  readonly sealedAccess?: string;
   readonly atMs: number;
 }
 
@@ -102,19 +110,14 @@ export type WebhookCreated =
   | { readonly kind: 'created'; readonly webhook: Webhook }
   | { readonly kind: 'full' };
 
-/**
- * `stale`: the settings have changed meanwhile. The cursor moved as far as the old settings reach, nothing else of the
- * progress was stored. `gone`: there is no such endpoint any more.
- */
-export type ProgressSaved = 'saved' | 'stale' | 'gone';
-
 export interface WebhookStore {
   /** It begins with the event after the account's last one. */
   create(input: NewWebhook & { readonly limit: number }): Promise<WebhookCreated>;
   /** Sets the URL of the one endpoint of `origin`, or makes it. */
   createOrMove(input: NewWebhook): Promise<Webhook>;
   /**
-   * A change of settings closes the batch in flight; a new URL, or going on after a pause, makes it due at once.
+   * A change of `BatchSettings` closes the requests in flight, of replays too; a new URL or way to sign in, or going on
+   * after a pause, makes them due at once.
    * @returns undefined if the account has no such endpoint
    */
   change(input: WebhookChange): Promise<Webhook | undefined>;
@@ -128,22 +131,84 @@ export interface WebhookStore {
   /** For the service that sends, which serves all accounts. */
   load(webhookId: number): Promise<Webhook | undefined>;
   loadIds(): Promise<readonly number[]>;
-  /** One commit for what was sent, where the cursor is, and the batch that goes next. */
-  saveProgress(input: {
-    webhookId: number;
-    settingsVersion: number;
-    progress: WebhookProgress;
-    /** What came since the last call, oldest first; of each outcome the last `keptAttempts` are enough. */
-    attempts: readonly WebhookAttempt[];
-    /** All requests since the last call, also those that `attempts` leaves out. */
-    counts: { readonly accepted: number; readonly failed: number };
-  }): Promise<ProgressSaved>;
-  /** Newest first, the kept ones of both outcomes. */
-  attempts(accountId: number, webhookId: number): Promise<readonly WebhookAttempt[]>;
+  /** One commit for what was sent, where the cursor is, and what goes next. */
+  saveProgress(input: ProgressSave): Promise<ProgressSaved>;
   /**
-   * Calls `listener` with an endpoint's id after it was made, changed or removed: for this process at once, for others
-   * when their notice comes. Progress is no change.
+   * Calls `listener` with an endpoint's id after it, or a replay of it, was made, changed or removed: for this process
+   * at once, for others when their notice comes. Progress is no change, except that it switched the endpoint off.
    * @returns stops it
    */
   subscribe(listener: (webhookId: number) => void): () => void;
+
+  /** Newest first, the kept ones of both outcomes. */
+  attempts(accountId: number, webhookId: number): Promise<readonly WebhookAttempt[]>;
+  /** In the order of the log, after an event's id. */
+  setAside(input: {
+    accountId: number;
+    webhookId: number;
+    afterId: number;
+    limit: number;
+  }): Promise<readonly SetAsideEvent[]>;
+  countSetAside(accountId: number, webhookId: number): Promise<number>;
+  /** The stretches that hold an event's place in the log, under whatever settings, newest first and bounded. */
+  rangesOver(accountId: number, eventId: number): Promise<readonly FoundRange[]>;
+  /** Newest first and bounded. */
+  notices(accountId: number, webhookId: number): Promise<readonly Notice[]>;
+  /** For the service that mails them: the oldest that were not. */
+  unmailedNotices(limit: number): Promise<readonly (Notice & { accountId: number; webhookId: number })[]>;
+  markMailed(noticeIds: readonly number[]): Promise<void>;
+  /** Notes that the owner was told, with the notice, unless that was done since `notSinceMs`. */
+  tellExpiring(input: { webhookId: number; notice: NewNotice; notSinceMs: number }): Promise<boolean>;
+}
+
+export interface Notice extends Omit<NewNotice, 'kind'> {
+  readonly id: number;
+  readonly kind: NoticeKind;
+}
+
+export interface FoundRange extends AcceptedRange {
+  readonly webhookId: number;
+  readonly replayId: number;
+  readonly settingsVersion: number;
+  /** What the endpoint was sent under these settings; undefined if that is not known any more. */
+  readonly settings: Pick<BatchSettings, 'dialect' | 'types' | 'optionsJson'> | undefined;
+}
+
+/** Which events a replay sends. Log ids are inclusive, times exact. */
+export type ReplaySelection =
+  | {
+      readonly kind: 'log';
+      readonly afterId: number;
+      readonly lastId: number;
+      readonly fromMs?: number | undefined;
+      /** Exclusive. */
+      readonly toMs?: number | undefined;
+    }
+  | { readonly kind: 'message'; readonly messageId: number; readonly lastId: number }
+  | { readonly kind: 'set-aside'; readonly lastId: number };
+
+export interface Replay {
+  readonly id: number;
+  readonly webhookId: number;
+  readonly selection: ReplaySelection;
+  readonly state: 'running' | 'done' | 'cancelled';
+  readonly createdAtMs: number;
+  readonly finishedAtMs: number | undefined;
+  readonly progress: StreamProgress;
+}
+
+export interface ReplayStore {
+  /** @returns undefined if the account has no such endpoint, or it has `limit` replays running */
+  create(input: {
+    accountId: number;
+    webhookId: number;
+    selection: ReplaySelection;
+    limit: number;
+    atMs: number;
+  }): Promise<Replay | undefined>;
+  cancel(input: { accountId: number; webhookId: number; replayId: number; atMs: number }): Promise<boolean>;
+  /** Newest first and bounded. */
+  list(accountId: number, webhookId: number): Promise<readonly Replay[]>;
+  /** For the service that sends: those of an endpoint that run. */
+  running(webhookId: number): Promise<readonly Replay[]>;
 }

@@ -15,7 +15,8 @@ import { queueStore } from './queue.ts';
 import { reportStore } from './reports.ts';
 import { suppressionStore } from './suppressions.ts';
 import { templateStore } from './templates.ts';
-import { webhookStore } from './webhooks.ts';
+import { replayStore } from './webhook-replays.ts';
+import { webhookChanges, webhookStore } from './webhooks.ts';
 import { SqliteWriter } from './writer.ts';
 
 /** SQLite's own code for a lock that somebody else holds. */
@@ -54,6 +55,7 @@ export async function openSqliteStore(dataFolder: string, purpose: 'serve' | 'co
     return () => listeners.delete(listener);
   };
   const { verbs } = writer;
+  const changes = webhookChanges();
   return {
     identity: {
       bindSecret: verbs.identity.bindSecret,
@@ -74,7 +76,8 @@ export async function openSqliteStore(dataFolder: string, purpose: 'serve' | 'co
     mailSettings: mailSettingsStore(reader, verbs.mailSettings),
     reports: reportStore(reader, verbs.reports),
     retention: verbs.retention,
-    webhooks: webhookStore(reader, verbs.webhooks),
+    webhooks: webhookStore(reader, verbs.webhooks, changes),
+    replays: replayStore(reader, verbs.replays, changes),
     async [Symbol.asyncDispose]() {
       await writer.close();
       reader.close();

@@ -68,9 +68,18 @@ function pruneReports(database: Writer, { eventsBeforeMs, limit }: PruneInput): 
   );
 }
 
+/** Who had which events is known as long as the events are. */
+function pruneRanges(database: Writer, { eventsBeforeMs, limit }: PruneInput): number {
+  return database.run(
+    'DELETE FROM webhook_ranges WHERE id IN (SELECT id FROM webhook_ranges ORDER BY id LIMIT ?) AND to_ms < ?',
+    limit,
+    eventsBeforeMs,
+  );
+}
+
 export const retentionWrites = {
   prune(database: Writer, input: PruneInput): number {
-    return [pruneEvents, pruneMessages, pruneBodies, pruneKeys, pruneReports].reduce(
+    return [pruneEvents, pruneMessages, pruneBodies, pruneKeys, pruneReports, pruneRanges].reduce(
       (total, prune) => total + prune(database, input),
       0,
     );

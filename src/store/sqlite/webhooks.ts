@@ -1,21 +1,35 @@
-/** Webhook endpoints, their cursors and their last requests, in SQLite. */
+/** Webhook endpoints in SQLite: what their owners set. What comes of sending is next door (`webhook-progress.ts`). */
 import type { EventType } from '../../events/types.ts';
-import {
-  keptAttempts,
-  type NewWebhook,
-  type ProgressSaved,
-  type Webhook,
-  type WebhookAttempt,
-  type WebhookChange,
-  type WebhookCreated,
-  type WebhookOrigin,
-  type WebhookProgress,
-  type WebhookStore,
+import { freshProgress, type NewNotice } from '../contract/webhook-progress.ts';
+import type {
+  NewWebhook,
+  PausedBy,
+  SendingSettings,
+  Webhook,
+  WebhookChange,
+  WebhookCreated,
+  WebhookKey,
+  WebhookOrigin,
+  WebhookStore,
 } from '../contract/webhooks.ts';
 import type { Reader, Writer } from './database.ts';
+import {
+  closed,
+  keepNotice,
+  keptAsJson,
+  type ProgressColumns,
+  readAttempts,
+  readNotices,
+  readRangesOver,
+  readSetAside,
+  readUnmailed,
+  saveProgress,
+  saveStream,
+  toProgress,
+} from './webhook-progress.ts';
 import type { WriteVerbs } from './writer.ts';
 
-interface WebhookRow {
+interface WebhookRow extends ProgressColumns {
   id: number;
   account_id: number;
   origin: WebhookOrigin;
@@ -26,53 +40,16 @@ interface WebhookRow {
   limit_count: number;
   limit_age_ms: number;
   limit_bytes: number;
-  sealed_secret: string;
-  paused: number;
+  keys: string;
+  sending: string;
+  sealed_access: string;
+  paused_by: PausedBy | '';
   settings_version: number;
   settings_since_id: number;
   created_at_ms: number;
   changed_at_ms: number;
-  cursor_id: number;
-  failing_since_ms: number | null;
-  last_accepted_at_ms: number | null;
   accepted_count: number;
   failed_count: number;
-  batch_first_id: number | null;
-  batch_last_id: number | null;
-  batch_events: number | null;
-  batch_failures: number | null;
-  batch_next_try_at_ms: number | null;
-}
-
-interface AttemptRow {
-  accepted: number;
-  at_ms: number;
-  duration_ms: number;
-  batch_id: string;
-  first_id: number;
-  last_id: number;
-  events: number;
-  status: number;
-  answer: string;
-}
-
-function toProgress(row: WebhookRow): WebhookProgress {
-  const { batch_first_id: firstId, batch_last_id: lastId } = row;
-  return {
-    cursorId: row.cursor_id,
-    inFlight:
-      firstId === null || lastId === null
-        ? undefined
-        : {
-            firstId,
-            lastId,
-            events: row.batch_events ?? 0,
-            failures: row.batch_failures ?? 0,
-            nextTryAtMs: row.batch_next_try_at_ms ?? 0,
-          },
-    failingSinceMs: row.failing_since_ms ?? undefined,
-    lastAcceptedAtMs: row.last_accepted_at_ms ?? undefined,
-  };
 }
 
 const toWebhook = (row: WebhookRow): Webhook => ({
@@ -84,8 +61,10 @@ const toWebhook = (row: WebhookRow): Webhook => ({
   types: JSON.parse(row.types) as EventType[],
   optionsJson: row.options,
   limits: { count: row.limit_count, ageMs: row.limit_age_ms, bytes: row.limit_bytes },
-  sealedSecret: row.sealed_secret,
-  paused: row.paused !== 0,
+  keys: JSON.parse(row.keys) as WebhookKey[],
+  sending: JSON.parse(row.sending) as SendingSettings,
+  sealedAccess: row.sealed_access,
+  pausedBy: row.paused_by === '' ? undefined : row.paused_by,
   settingsVersion: row.settings_version,
   createdAtMs: row.created_at_ms,
   changedAtMs: row.changed_at_ms,
@@ -113,8 +92,8 @@ function insert(database: Writer, input: NewWebhook): Webhook {
   const id = database.nextIds('webhooks');
   database.run(
     `INSERT INTO webhooks (id, account_id, origin, url, dialect, types, options, limit_count, limit_age_ms,
-       limit_bytes, sealed_secret, settings_since_id, created_at_ms, changed_at_ms, cursor_id)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+       limit_bytes, keys, sending, sealed_access, settings_since_id, created_at_ms, changed_at_ms, cursor_id, progress)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     id,
     input.accountId,
     input.origin,
@@ -125,53 +104,48 @@ function insert(database: Writer, input: NewWebhook): Webhook {
     input.limits.count,
     input.limits.ageMs,
     input.limits.bytes,
-    input.sealedSecret,
+    JSON.stringify(input.keys),
+    JSON.stringify(input.sending),
+    input.sealedAccess,
     lastId,
     input.atMs,
     input.atMs,
     lastId,
+    keptAsJson(freshProgress(lastId)),
   );
+  noteVersion(database, id);
   return written(database, id);
 }
 
-/** Puts an attempt in the place of the oldest of its outcome. */
-function keepAttempt(database: Writer, webhookId: number, attempt: WebhookAttempt, ordinal: number): void {
+function noteVersion(database: Writer, webhookId: number): void {
   database.run(
-    'INSERT OR REPLACE INTO webhook_attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+    `INSERT INTO webhook_versions (webhook_id, version, dialect, types, options)
+     SELECT id, settings_version, dialect, types, options FROM webhooks WHERE id = ?`,
     webhookId,
-    attempt.accepted ? 1 : 0,
-    ordinal % keptAttempts,
-    attempt.atMs,
-    attempt.durationMs,
-    attempt.batchId,
-    attempt.firstId,
-    attempt.lastId,
-    attempt.events,
-    attempt.status,
-    attempt.answer,
   );
 }
 
-function keepAttempts(database: Writer, row: WebhookRow, input: Parameters<WebhookStore['saveProgress']>[0]) {
-  const accepted = input.attempts.filter((attempt) => attempt.accepted);
-  const failed = input.attempts.filter((attempt) => !attempt.accepted);
-  const acceptedCount = row.accepted_count + input.counts.accepted;
-  const failedCount = row.failed_count + input.counts.failed;
-  // The last of each list has the number of the count, whatever the list leaves out before.
-  for (const [list, count] of [
-    [accepted, acceptedCount],
-    [failed, failedCount],
-  ] as const) {
-    for (const [index, attempt] of list.entries()) {
-      keepAttempt(database, row.id, attempt, count - list.length + index);
-    }
-  }
+/** Closes what is in flight of the live stream and of replays: the next requests are of the new settings. */
+function beginVersion(database: Writer, before: Webhook): void {
   database.run(
-    'UPDATE webhooks SET accepted_count = ?, failed_count = ? WHERE id = ?',
-    acceptedCount,
-    failedCount,
-    row.id,
+    'UPDATE webhooks SET settings_version = settings_version + 1, settings_since_id = ? WHERE id = ?',
+    lastEventId(database, before.accountId),
+    before.id,
   );
+  noteVersion(database, before.id);
+  saveStream(database, 'webhooks', before.id, closed(written(database, before.id).progress));
+  const replays = database.all<ProgressColumns & { id: number }>(
+    "SELECT * FROM webhook_replays WHERE webhook_id = ? AND state = 'running'",
+    before.id,
+  );
+  for (const row of replays) saveStream(database, 'webhook_replays', row.id, closed(toProgress(row)));
+}
+
+/** What has failed so far says nothing of what comes now. */
+function beginAnew(database: Writer, webhookId: number): void {
+  const { progress } = written(database, webhookId);
+  const anew = { failures: 0, nextTryAtMs: 0, failingSinceMs: undefined, noticedMs: 0, emptySearches: 0 };
+  saveStream(database, 'webhooks', webhookId, { ...progress, ...anew });
 }
 
 export const webhookWrites = {
@@ -196,9 +170,10 @@ export const webhookWrites = {
     const after = { ...before, ...input };
     const settings = ({ dialect, types, optionsJson, limits }: typeof after | Webhook) =>
       JSON.stringify([dialect, types, optionsJson, limits.count, limits.ageMs, limits.bytes]);
+    const pausedBy = input.paused === undefined ? row.paused_by : input.paused ? 'owner' : '';
     database.run(
       `UPDATE webhooks SET url = ?, dialect = ?, types = ?, options = ?, limit_count = ?, limit_age_ms = ?,
-         limit_bytes = ?, paused = ?, changed_at_ms = ? WHERE id = ?`,
+         limit_bytes = ?, keys = ?, sending = ?, sealed_access = ?, paused_by = ?, changed_at_ms = ? WHERE id = ?`,
       after.url,
       after.dialect,
       JSON.stringify(after.types),
@@ -206,25 +181,17 @@ export const webhookWrites = {
       after.limits.count,
       after.limits.ageMs,
       after.limits.bytes,
-      after.paused ? 1 : 0,
+      JSON.stringify(after.keys),
+      JSON.stringify(after.sending),
+      after.sealedAccess,
+      pausedBy,
       input.atMs,
       row.id,
     );
-    if (settings(before) !== settings(after)) {
-      database.run(
-        `UPDATE webhooks SET settings_version = settings_version + 1, settings_since_id = ?, batch_first_id = NULL,
-           batch_last_id = NULL, batch_events = NULL, batch_failures = NULL, batch_next_try_at_ms = NULL WHERE id = ?`,
-        lastEventId(database, row.account_id),
-        row.id,
-      );
-    }
-    if (before.url !== after.url || (before.paused && !after.paused)) {
-      database.run(
-        `UPDATE webhooks SET failing_since_ms = NULL, batch_failures = iif(batch_first_id IS NULL, NULL, 0),
-           batch_next_try_at_ms = iif(batch_first_id IS NULL, NULL, ?) WHERE id = ?`,
-        input.atMs,
-        row.id,
-      );
+    if (settings(before) !== settings(after)) beginVersion(database, before);
+    const wentOn = row.paused_by !== '' && pausedBy === '';
+    if (before.url !== after.url || before.sealedAccess !== after.sealedAccess || wentOn) {
+      beginAnew(database, row.id);
     }
     return written(database, row.id);
   },
@@ -233,46 +200,60 @@ export const webhookWrites = {
     if (database.run('DELETE FROM webhooks WHERE id = ? AND account_id = ?', webhookId, accountId) === 0) {
       return false;
     }
-    database.run('DELETE FROM webhook_attempts WHERE webhook_id = ?', webhookId);
+    for (const table of ['attempts', 'ranges', 'set_aside', 'replays', 'versions']) {
+      database.run(`DELETE FROM webhook_${table} WHERE webhook_id = ?`, webhookId);
+    }
+    database.run('DELETE FROM notices WHERE webhook_id = ?', webhookId);
     return true;
   },
 
-  saveProgress(database: Writer, input: Parameters<WebhookStore['saveProgress']>[0]): ProgressSaved {
-    const row = database.get<WebhookRow>(byIdSql, input.webhookId);
-    if (row === undefined) return 'gone';
-    keepAttempts(database, row, input);
-    const { cursorId, inFlight, failingSinceMs, lastAcceptedAtMs } = input.progress;
-    if (row.settings_version !== input.settingsVersion) {
-      // What the older settings did not want of the events after the change, these ones may.
-      database.run(
-        'UPDATE webhooks SET cursor_id = max(cursor_id, min(?, settings_since_id)) WHERE id = ?',
-        cursorId,
-        row.id,
-      );
-      return 'stale';
-    }
-    database.run(
-      `UPDATE webhooks SET cursor_id = ?, failing_since_ms = ?, last_accepted_at_ms = ?, batch_first_id = ?,
-         batch_last_id = ?, batch_events = ?, batch_failures = ?, batch_next_try_at_ms = ? WHERE id = ?`,
-      cursorId,
-      failingSinceMs ?? null,
-      lastAcceptedAtMs ?? null,
-      inFlight?.firstId ?? null,
-      inFlight?.lastId ?? null,
-      inFlight?.events ?? null,
-      inFlight?.failures ?? null,
-      inFlight?.nextTryAtMs ?? null,
-      row.id,
+  saveProgress,
+
+  markMailed(database: Writer, noticeIds: readonly number[]): void {
+    for (const id of noticeIds) database.run('UPDATE notices SET mailed = 1 WHERE id = ?', id);
+  },
+
+  tellExpiring(
+    database: Writer,
+    { webhookId, notice, notSinceMs }: { webhookId: number; notice: NewNotice; notSinceMs: number },
+  ): boolean {
+    const changed = database.run(
+      'UPDATE webhooks SET expiry_told_at_ms = ? WHERE id = ? AND coalesce(expiry_told_at_ms, 0) < ?',
+      notice.atMs,
+      webhookId,
+      notSinceMs,
     );
-    return 'saved';
+    if (changed === 0) return false;
+    keepNotice(database, webhookId, notice);
+    return true;
   },
 };
 
-export function webhookStore(reader: Reader, write: WriteVerbs['webhooks']): WebhookStore {
+/** Who wants to know that an endpoint was made, changed or removed. */
+export interface WebhookChanges {
+  tell(webhookId: number): void;
+  subscribe: WebhookStore['subscribe'];
+}
+
+export function webhookChanges(): WebhookChanges {
   const listeners = new Set<(webhookId: number) => void>();
-  const tell = (webhookId: number) => {
-    for (const listener of listeners) listener(webhookId);
+  return {
+    tell(webhookId) {
+      for (const listener of listeners) listener(webhookId);
+    },
+    subscribe(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
   };
+}
+
+export function webhookStore(
+  reader: Reader,
+  write: WriteVerbs['webhooks'],
+  changes: WebhookChanges,
+): WebhookStore {
+  const tell = (webhookId: number) => changes.tell(webhookId);
   const webhook = (row: WebhookRow | undefined) => (row === undefined ? undefined : toWebhook(row));
   return {
     async create(input) {
@@ -295,7 +276,14 @@ export function webhookStore(reader: Reader, write: WriteVerbs['webhooks']): Web
       if (removed) tell(input.webhookId);
       return removed;
     },
-    saveProgress: (input) => write.saveProgress(input),
+    async saveProgress(input) {
+      const saved = await write.saveProgress(input);
+      if (input.pause !== undefined) tell(input.webhookId);
+      return saved;
+    },
+    markMailed: write.markMailed,
+    tellExpiring: write.tellExpiring,
+    subscribe: (listener) => changes.subscribe(listener),
     byId: async (accountId, webhookId) => webhook(reader.get<WebhookRow>(ofAccountSql, webhookId, accountId)),
     list: async (accountId) =>
       reader
@@ -305,28 +293,17 @@ export function webhookStore(reader: Reader, write: WriteVerbs['webhooks']): Web
     load: async (webhookId) => webhook(reader.get<WebhookRow>(byIdSql, webhookId)),
     loadIds: async () =>
       reader.all<{ id: number }>('SELECT id FROM webhooks ORDER BY id').map(({ id }) => id),
-    attempts: async (accountId, webhookId) =>
-      reader
-        .all<AttemptRow>(
-          `SELECT a.* FROM webhook_attempts a JOIN webhooks w ON w.id = a.webhook_id
-           WHERE a.webhook_id = ? AND w.account_id = ? ORDER BY a.at_ms DESC, a.last_id DESC`,
-          webhookId,
-          accountId,
-        )
-        .map((row) => ({
-          atMs: row.at_ms,
-          durationMs: row.duration_ms,
-          batchId: row.batch_id,
-          firstId: row.first_id,
-          lastId: row.last_id,
-          events: row.events,
-          accepted: row.accepted !== 0,
-          status: row.status,
-          answer: row.answer,
-        })),
-    subscribe(listener) {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
+    attempts: async (accountId, webhookId) => readAttempts(reader, accountId, webhookId),
+    setAside: async (input) => readSetAside(reader, input),
+    countSetAside: async (accountId, webhookId) =>
+      reader.get<{ n: number }>(
+        `SELECT count(*) AS n FROM webhook_set_aside s JOIN webhooks w ON w.id = s.webhook_id
+         WHERE s.webhook_id = ? AND w.account_id = ?`,
+        webhookId,
+        accountId,
+      )?.n ?? 0,
+    rangesOver: async (accountId, eventId) => readRangesOver(reader, accountId, eventId),
+    notices: async (accountId, webhookId) => readNotices(reader, accountId, webhookId),
+    unmailedNotices: async (limit) => readUnmailed(reader, limit),
   };
 }

@@ -10,6 +10,7 @@ import { reportWrites } from './reports.ts';
 import { retentionWrites } from './retention.ts';
 import { suppressionWrites } from './suppressions.ts';
 import { templateWrites } from './templates.ts';
+import { replayWrites } from './webhook-replays.ts';
 import { webhookWrites } from './webhooks.ts';
 
 export const writes = {
@@ -25,4 +26,5 @@ export const writes = {
   retention: retentionWrites,
   identity: identityWrites,
   webhooks: webhookWrites,
+  replays: replayWrites,
 };

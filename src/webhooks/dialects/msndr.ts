@@ -22,9 +22,10 @@ const options = Type.Object(
 export const dialect: Dialect<typeof options> = {
   name: 'msndr',
   description: 'The webhooks of msndr (NotiSend, Cloud4Y): one JSON object a request, at once.',
-  framing: 'single',
+  framing: () => 'single',
   limits: { count: 1, ageMs: 0, bytes: 1024 * 1024 },
   options,
+  tellsIds: false,
   eventNames: {
     skipped: 'skipped',
     deferred: 'soft_bounced',

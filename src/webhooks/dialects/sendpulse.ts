@@ -23,9 +23,10 @@ const options = Type.Object(
 export const dialect: Dialect<typeof options> = {
   name: 'sendpulse',
   description: 'SendPulse’s SMTP webhooks: a JSON array of events, every 60 s or 1000 events.',
-  framing: 'array',
+  framing: () => 'array',
   limits: { count: 1000, ageMs: 60_000, bytes: 1024 * 1024 },
   options,
+  tellsIds: false,
   eventNames: {
     delivered: 'delivered',
     bounced: 'undelivered',

@@ -1,0 +1,46 @@
+/** Digests: when one is due, and the request that carries it. Pure. */
+import type { ClosedDigest, DigestState } from '../store/contract/webhook-progress.ts';
+import type { DigestPeriod } from '../store/contract/webhooks.ts';
+import type { Batch, Recipe } from './collect.ts';
+import { freshDigest } from './transitions.ts';
+
+const periodMs: Readonly<Record<Exclude<DigestPeriod, 'off'>, number>> = {
+  hour: 3_600_000,
+  day: 24 * 3_600_000,
+};
+
+/** Periods begin with the hour or the day in UTC. */
+export function nextDigestAtMs(digest: DigestState | undefined, period: DigestPeriod): number {
+  if (period === 'off' || digest === undefined) return Infinity;
+  const length = periodMs[period];
+  return (Math.floor(digest.sinceMs / length) + 1) * length;
+}
+
+/** Closes the period at its end, or at the last one if several have gone by. */
+export function closeDue(
+  digest: DigestState | undefined,
+  period: DigestPeriod,
+  nowMs: number,
+): DigestState | undefined {
+  if (period === 'off' || digest === undefined) return digest;
+  const untilMs = Math.floor(nowMs / periodMs[period]) * periodMs[period];
+  const { due: _, ...counted } = digest;
+  return { ...freshDigest(untilMs), due: { ...counted, untilMs } };
+}
+
+export interface DigestRequest {
+  readonly id: string;
+  readonly contentType: string;
+  readonly body: Buffer;
+  /** For the list of requests: it holds no event. */
+  readonly batch: Batch;
+}
+
+export function digestRequest(recipe: Recipe, digest: ClosedDigest): DigestRequest {
+  const { webhook, dialect, options, contentType } = recipe;
+  const id = `${webhook.id}-digest-${digest.untilMs}`;
+  const facts = { ...digest, id, accountId: webhook.accountId, webhookId: webhook.id };
+  const body = Buffer.from(dialect.writeDigest?.(facts, options) ?? '');
+  const batch = { id, firstId: 0, lastId: 0, events: 0, firstNumber: 0, items: [], body };
+  return { id, contentType, body, batch };
+}

@@ -1,0 +1,140 @@
+/** What is to be remembered of a stream's requests until the next save: the last of each outcome, and what was taken. */
+import {
+  type AcceptedRange,
+  keptAttempts,
+  type ProgressSave,
+  type SetAsideEvent,
+  type Suspect,
+  type WebhookAttempt,
+} from '../store/contract/webhook-progress.ts';
+import type { Batch } from './collect.ts';
+import type { Sent } from './requests.ts';
+
+/** How much of an answer is kept for looking at. */
+const keptAnswerLength = 1_000;
+
+export type JournalEntries = Pick<
+  ProgressSave,
+  'attempts' | 'counts' | 'accepted' | 'setAside' | 'takenAgain'
+>;
+
+export function answerText({ result }: Pick<Sent, 'result'>): string {
+  switch (result.kind) {
+    case 'answered':
+      return result.body.toString('utf8').slice(0, keptAnswerLength);
+    case 'unanswered':
+      return result.reason;
+    case 'aborted':
+      return '';
+  }
+}
+
+interface Kept {
+  readonly batch: Omit<Batch, 'items' | 'body'>;
+  readonly sent: Sent;
+  readonly accepted: boolean;
+  readonly atMs: number;
+  readonly durationMs: number;
+}
+
+export class Journal {
+  readonly #facts: { readonly replayId: number; readonly settingsVersion: number };
+  #kept: Kept[] = [];
+  #counts = { accepted: 0, failed: 0 };
+  #ranges: AcceptedRange[] = [];
+  #setAside: SetAsideEvent[] = [];
+  #takenAgain: number[] = [];
+  /** The number after the last range's, if that is of single events: the next one may be joined to it. */
+  #joinsAt = 0;
+
+  constructor(facts: { replayId: number; settingsVersion: number }) {
+    this.#facts = facts;
+  }
+
+  get requests(): number {
+    return this.#counts.accepted + this.#counts.failed;
+  }
+
+  keep(batch: Batch, sent: Sent, accepted: boolean, times: { atMs: number; durationMs: number }): void {
+    this.#counts[accepted ? 'accepted' : 'failed'] += 1;
+    if (this.#kept.length >= 2 * keptAttempts) this.#kept = this.#kept.slice(-keptAttempts);
+    const { items: _, body: __, ...range } = batch;
+    this.#kept.push({ batch: range, sent, accepted, ...times });
+  }
+
+  taken(batch: Batch, atMs: number, except?: readonly number[]): void {
+    const { firstId, lastId, only, firstNumber } = batch;
+    const events = batch.items.length - (except?.length ?? 0);
+    const last = this.#ranges.at(-1);
+    if (events === 1 && only === undefined && except === undefined && batch.events === 1) {
+      if (last !== undefined && this.#joinsAt === firstNumber) {
+        const { events: before, requests } = last;
+        this.#ranges[this.#ranges.length - 1] = {
+          ...last,
+          lastId,
+          events: before + 1,
+          requests: requests + 1,
+          toMs: atMs,
+        };
+        this.#joinsAt += 1;
+        return;
+      }
+      this.#joinsAt = firstNumber + 1;
+    } else {
+      this.#joinsAt = 0;
+    }
+    this.#ranges.push({ firstId, lastId, events, requests: 1, fromMs: atMs, toMs: atMs, only, except });
+  }
+
+  takenAgain(batch: Batch): void {
+    this.#takenAgain.push(...batch.items.map(({ id }) => id));
+  }
+
+  setAside(events: readonly SetAsideEvent[]): void {
+    this.#setAside.push(...events);
+  }
+
+  /** All there is, once. */
+  empty(): JournalEntries {
+    const entries = {
+      attempts: this.#kept.map((kept) => this.#attempt(kept)),
+      counts: this.#counts,
+      accepted: this.#ranges,
+      setAside: this.#setAside,
+      takenAgain: this.#takenAgain,
+    };
+    this.#kept = [];
+    this.#counts = { accepted: 0, failed: 0 };
+    this.#ranges = [];
+    this.#setAside = [];
+    this.#takenAgain = [];
+    this.#joinsAt = 0;
+    return entries;
+  }
+
+  #attempt({ batch, sent, accepted, atMs, durationMs }: Kept): WebhookAttempt {
+    const { result } = sent;
+    return {
+      ...this.#facts,
+      atMs,
+      durationMs,
+      batchId: batch.id,
+      firstId: batch.firstId,
+      lastId: batch.lastId,
+      events: batch.only?.length ?? batch.events,
+      firstNumber: batch.firstNumber,
+      only: batch.only,
+      accepted,
+      status: result.kind === 'answered' ? result.status : 0,
+      answer: answerText(sent),
+      headers: sent.headers(),
+      timings: result.kind === 'answered' ? result.timings : {},
+    };
+  }
+}
+
+/** A suspect that is found at fault, as it is kept. */
+export function asSetAside(suspect: Suspect, event: SetAsideEvent['event'], atMs: number): SetAsideEvent {
+  const { batch, batchId, status, answer } = suspect;
+  return { event, number: batch.firstNumber, atMs, batchId, status, answer };
+}
