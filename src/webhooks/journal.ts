@@ -18,7 +18,7 @@ export type JournalEntries = Pick<
   'attempts' | 'counts' | 'accepted' | 'setAside' | 'takenAgain'
 >;
 
-export function answerText({ result }: Pick<Sent, 'result'>): string {
+function answerText({ result }: Pick<Sent, 'result'>): string {
   switch (result.kind) {
     case 'answered':
       return result.body.toString('utf8').slice(0, keptAnswerLength);
@@ -131,6 +131,19 @@ export class Journal {
       timings: result.kind === 'answered' ? result.timings : {},
     };
   }
+}
+
+/** The one event of a batch that was refused. */
+export function asSuspect(batch: Batch, sent: Sent): Suspect {
+  const { result } = sent;
+  const id = batch.items[0]?.id ?? batch.firstId;
+  const firstNumber = batch.firstNumber + (batch.offsets?.[0] ?? 0);
+  return {
+    batch: { firstId: id, lastId: id, events: 1, firstNumber },
+    batchId: batch.id,
+    status: result.kind === 'answered' ? result.status : 0,
+    answer: answerText(sent),
+  };
 }
 
 /** A suspect that is found at fault, as it is kept. */

@@ -22,7 +22,7 @@ import type {
 import type { Webhook, WebhookStore } from '../store/contract/webhooks.ts';
 import { type Batch, Collector, collectAgain, Recipe } from './collect.ts';
 import { closeDue, digestRequest, nextDigestAtMs } from './digest.ts';
-import { answerText, asSetAside } from './journal.ts';
+import { asSetAside, asSuspect } from './journal.ts';
 import { failingNotice, goneNotice, nextNotice, pausedNotice } from './notices.ts';
 import { type RequestDependencies, Requests, type Sent } from './requests.ts';
 import { retryAfterMsOf, retryWaitMs } from './retry.ts';
@@ -93,7 +93,8 @@ export class Sender {
     this.#state = new StreamState(
       webhook,
       replay?.id ?? 0,
-      { ...progress, digest },
+      // What was suspected before a restart may be well by now.
+      { ...giveUpSearch(progress), digest },
       { ...deps, onOutdated: () => this.#stopping.abort() },
     );
     this.#collector = this.#collectOn();
@@ -231,25 +232,34 @@ export class Sender {
     this.#state.moved(dropped(this.#state.progress, inFlight));
   }
 
-  /** An event alone was refused, and nothing else was sent in this search: whatever comes next is to tell. */
+  /**
+   * An event alone was refused, and nothing else was sent in this search: what comes next is to tell. If that is not
+   * there yet, the event is asked again first: the receiver may have been mended while we waited.
+   */
   async #witness(): Promise<void> {
     const { replay } = this.#stream;
-    const { nextTryAtMs } = this.#state.progress;
-    const batch = await this.#next(nextTryAtMs);
-    if (batch !== undefined) return this.#send(batch);
+    const atOnce = await this.#next(this.#deps.clock.now());
+    if (atOnce !== undefined) return this.#send(atOnce);
     if (this.#stopping.signal.aborted) return;
-    if (replay !== undefined && this.#state.progress.lastAcceptedAtMs !== undefined) {
+    const {
+      nextTryAtMs,
+      lastAcceptedAtMs,
+      search,
+      readId: cursorId,
+      readNumber: number,
+    } = this.#state.progress;
+    if (replay !== undefined && lastAcceptedAtMs !== undefined) {
       // A replay has no next event, but it has had others that were taken.
-      const suspects = this.#state.progress.search?.suspects ?? [];
-      const { readId: cursorId, readNumber: number } = this.#state.progress;
-      this.#state.progress = { ...this.#state.progress, search: undefined, cursorId, number, nextTryAtMs: 0 };
-      await this.#setAside(suspects, []);
+      this.#state.moved({ ...this.#state.progress, search: undefined, cursorId, number, nextTryAtMs: 0 });
+      await this.#setAside(search?.suspects ?? [], []);
       return;
     }
     if (replay !== undefined) await this.#rest(nextTryAtMs);
+    const next = replay === undefined ? await this.#next(nextTryAtMs) : undefined;
+    const { failures } = this.#state.progress;
     this.#state.progress = {
       ...giveUpSearch(this.#state.progress),
-      failures: this.#state.progress.failures + 1,
+      ...(next === undefined ? { failures: failures + 1 } : { nextTryAtMs: 0 }),
     };
   }
 
@@ -362,18 +372,7 @@ export class Sender {
 
   async #refused(batch: Batch, sent: Sent, kind: 'content' | 'slow', startedAtMs: number): Promise<void> {
     const { clock } = this.#deps;
-    const { result } = sent;
-    const suspect: Suspect = {
-      batch: {
-        firstId: batch.items[0]?.id ?? batch.firstId,
-        lastId: batch.items[0]?.id ?? batch.lastId,
-        events: 1,
-        firstNumber: batch.firstNumber + (batch.offsets?.[0] ?? 0),
-      },
-      batchId: batch.id,
-      status: result.kind === 'answered' ? result.status : 0,
-      answer: answerText(sent),
-    };
+    const suspect = asSuspect(batch, sent);
     const waitMs = this.#waitMs(sent);
     const refusal = { kind, suspect, startedAtMs, nowMs: clock.now(), waitMs };
     // What was set aside before is so still: nothing else need be accepted first.

@@ -135,7 +135,11 @@ export interface Refusal {
 /** Refused for what is in it. */
 export function refused(progress: StreamProgress, batch: Batch, refusal: Refusal): Outcome {
   const search = withRoot(progress.search, batch, refusal.kind);
-  const failing = { ...progress, failingSinceMs: progress.failingSinceMs ?? refusal.startedAtMs };
+  // A receiver that takes the others does not fail.
+  const failingSinceMs = search.accepted
+    ? progress.failingSinceMs
+    : (progress.failingSinceMs ?? refusal.startedAtMs);
+  const failing = { ...progress, failingSinceMs };
   const rest = without(progress, batch);
   if (batch.items.length > 1) {
     return { progress: { ...failing, search, inFlight: [...halves(batch), ...rest] }, setAside: [] };

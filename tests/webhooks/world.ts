@@ -19,8 +19,8 @@ import { openSqliteStore } from '../../src/store/sqlite/open.ts';
 import { deriveKeys } from '../../src/tokens/keys.ts';
 import type { MutualTls } from '../../src/webhooks/access.ts';
 import { createEndpoints } from '../../src/webhooks/endpoints.ts';
-import { openPost } from '../../src/webhooks/post.ts';
 import { createSeal } from '../../src/tokens/sealed-secret.ts';
+import { openPost, type Post } from '../../src/webhooks/post.ts';
 import { createReplays } from '../../src/webhooks/replays.ts';
 import { startWebhooks } from '../../src/webhooks/service.ts';
 import type { EndpointInput } from '../../src/webhooks/settings.ts';
@@ -50,26 +50,39 @@ export const answer =
 export const hang: Behaviour = () => undefined;
 
 export class Receiver implements AsyncDisposable {
+  /** Requests of all receivers that are left without an end of their answer. */
+  static held = 0;
   readonly requests: Received[] = [];
   behave: Behaviour = take;
+  #onBody: (body: Buffer) => void = () => undefined;
   readonly #server = createServer((request, response) => {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
-      const body = Buffer.concat(chunks).toString('utf8');
+      const bytes = Buffer.concat(chunks);
+      this.#onBody(bytes);
+      const body = bytes.toString('utf8');
       const headers = Object.fromEntries(
         Object.entries(request.headers).map(([name, value]) => [name, String(value)]),
       );
       const received = { path: request.url ?? '', headers, body };
       this.requests.push(received);
       this.behave(received, response, this.requests.length - 1);
+      if (!response.writableEnded) {
+        Receiver.held += 1;
+        response.once('close', () => {
+          Receiver.held -= 1;
+        });
+      }
       this.#changed();
     });
   });
   #watchers: (() => void)[] = [];
 
-  static async open(): Promise<Receiver> {
+  /** @param onBody is given each body as it came */
+  static async open(onBody: (body: Buffer) => void = () => undefined): Promise<Receiver> {
     const receiver = new Receiver();
+    receiver.#onBody = onBody;
     await new Promise<void>((resolve) => receiver.#server.listen(0, '127.0.0.1', resolve));
     return receiver;
   }
@@ -106,31 +119,43 @@ export class Receiver implements AsyncDisposable {
 }
 
 export class World implements AsyncDisposable {
-  readonly clock = new ManualClock(Date.UTC(2026, 0, 5, 12));
-  readonly times = { log: new ConnectionLog(), clock: this.clock };
-  readonly agent = guardedAgent(loopbackGuard, systemResolve(), { times: this.times });
+  readonly clock: ManualClock;
+  readonly times: { readonly log: ConnectionLog; readonly clock: ManualClock };
+  readonly agent: ReturnType<typeof guardedAgent>;
   readonly agentWith = ({ certificate: cert, privateKey: key, serverCa: ca }: MutualTls) =>
     guardedAgent(loopbackGuard, systemResolve(), { tls: { cert, key, ca } });
-  readonly #client = openPost(this.agent, this.clock, this.times.log);
-  readonly post = this.#client.post;
+  readonly #client: ReturnType<typeof openPost>;
+  readonly post: Post;
   readonly seal = createSeal(deriveKeys(['a secret of the tests, long enough']), systemRandom);
   store: Store;
   accountId = 0;
   messageId = 0;
   /** Progress saves so far, and who waits for the next. */
   saves = 0;
-  readonly #folder: string;
+  /** What the service has read of the log. */
+  readonly reads: { readonly limit: number; readonly scanLimit: number }[] = [];
+  /** What is under way: requests, and saves that the disk has not taken. */
+  #posting = 0;
+  #saving = 0;
+  readonly folder: string;
   #service: AsyncDisposable | undefined;
+  /** Goes up with each crash. */
+  #life = 0;
   #watchers: (() => void)[] = [];
 
-  private constructor(folder: string, store: Store) {
-    this.#folder = folder;
+  private constructor(folder: string, store: Store, nowMs: number) {
+    this.clock = new ManualClock(nowMs);
+    this.times = { log: new ConnectionLog(), clock: this.clock };
+    this.agent = guardedAgent(loopbackGuard, systemResolve(), { times: this.times });
+    this.#client = openPost(this.agent, this.clock, this.times.log);
+    this.post = this.#client.post;
+    this.folder = folder;
     this.store = store;
   }
 
-  static async open(): Promise<World> {
+  static async open(nowMs = Date.UTC(2026, 0, 5, 12)): Promise<World> {
     const folder = await mkdtemp(join(tmpdir(), 'aftersend-webhooks-'));
-    const world = new World(folder, await openSqliteStore(folder, 'serve'));
+    const world = new World(folder, await openSqliteStore(folder, 'serve'), nowMs);
     world.accountId = (await anAccount(world.store)).id;
     [world.messageId = 0] = await accepted(world.store, aSubmission(world.accountId));
     return world;
@@ -162,12 +187,24 @@ export class World implements AsyncDisposable {
 
   async start(): Promise<void> {
     const { log, webhooks } = this.store;
+    const life = this.#life;
+    const isCrashed = () => life !== this.#life;
     this.#service = await startWebhooks({
-      log,
+      log: {
+        ...log,
+        readAfter: (input) => {
+          this.reads.push(input);
+          return log.readAfter(input);
+        },
+      },
       webhooks: {
         ...webhooks,
         saveProgress: async (input) => {
-          const result = await webhooks.saveProgress(input);
+          if (isCrashed()) return new Promise(() => undefined);
+          this.#saving += 1;
+          const result = await webhooks.saveProgress(input).finally(() => {
+            this.#saving -= 1;
+          });
           this.saves += 1;
           const watchers = this.#watchers;
           this.#watchers = [];
@@ -175,7 +212,14 @@ export class World implements AsyncDisposable {
           return result;
         },
       },
-      post: this.post,
+      post: async (request, signal) => {
+        if (isCrashed()) return new Promise(() => undefined);
+        this.#posting += 1;
+        const result = await this.post(request, signal).finally(() => {
+          this.#posting -= 1;
+        });
+        return isCrashed() ? new Promise(() => undefined) : result;
+      },
       vault: openVault(this.seal),
       agentWith: this.agentWith,
       replays: this.store.replays,
@@ -183,6 +227,44 @@ export class World implements AsyncDisposable {
       random: { unit: () => 0, bytes: (count) => systemRandom.bytes(count) },
       logger: silent,
     });
+  }
+
+  /** Ends the service as a power cut would: what it has not saved is gone, what it has sent is sent. */
+  crash(): void {
+    this.#life += 1;
+    this.#service = undefined;
+  }
+
+  /** Resolves when nothing moves any more but by the clock. */
+  async idle(): Promise<void> {
+    for (let quietTurns = 0; quietTurns < 8; ) {
+      await new Promise((resolve) => setImmediate(resolve));
+      const isQuiet = this.#posting <= Receiver.held && this.#saving === 0;
+      quietTurns = isQuiet ? quietTurns + 1 : 0;
+    }
+  }
+
+  /** Moves the clock from sleeper to sleeper until it holds. @throws when that takes longer than `maxMs` */
+  async drive(holds: () => boolean | Promise<boolean>, maxMs = 30 * 86_400_000): Promise<void> {
+    const endMs = this.clock.now() + maxMs;
+    for (;;) {
+      await this.idle();
+      if (await holds()) return;
+      const nextMs = this.clock.nextWakeAtMs;
+      assert.ok(nextMs !== undefined && nextMs <= endMs, 'it does not come to pass');
+      await this.clock.advance(nextMs - this.clock.now());
+    }
+  }
+
+  /** Lets time go by, sleeper by sleeper. */
+  async pass(ms: number): Promise<void> {
+    const endMs = this.clock.now() + ms;
+    for (;;) {
+      await this.idle();
+      const nextMs = Math.min(this.clock.nextWakeAtMs ?? Infinity, endMs);
+      await this.clock.advance(Math.max(0, nextMs - this.clock.now()));
+      if (nextMs >= endMs) return this.idle();
+    }
   }
 
   async stop(): Promise<void> {
@@ -235,6 +317,6 @@ export class World implements AsyncDisposable {
     this.#client[Symbol.dispose]();
     await this.agent.destroy();
     await this.store[Symbol.asyncDispose]();
-    await rm(this.#folder, { recursive: true });
+    await rm(this.folder, { recursive: true });
   }
 }
