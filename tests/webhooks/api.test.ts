@@ -62,7 +62,7 @@ async function openApi(world: World) {
     const text = await response.text();
     return { status: response.status, text, json: (text && JSON.parse(text)) as Answer['json'] };
   };
-  return { call, [Symbol.asyncDispose]: () => app.close() };
+  return { call, base, [Symbol.asyncDispose]: () => app.close() };
 }
 
 describe('/api/webhooks', () => {
@@ -148,6 +148,135 @@ describe('/api/webhooks', () => {
       assert.equal(answered.json['field'], field, what);
     }
     assert.deepEqual(await world.store.webhooks.list(world.accountId), []);
+  });
+
+  test('events may be named as the dialect names them', async () => {
+    await using world = await World.open();
+    await using api = await openApi(world);
+    const typesOf = async (dialect: string, types: string[]) => {
+      const made = await api.call('POST', '/api/webhooks', {
+        url: 'http://127.0.0.1:21000/',
+        dialect,
+        types,
+      });
+      return made.status === 201 ? made.json['types'] : made.json['message'];
+    };
+    assert.deepEqual(await typesOf('sendpulse', ['spam_by_user', 'undelivered', 'opened']), [
+      'bounced',
+      'opened',
+      'complained',
+    ]);
+    assert.deepEqual(await typesOf('msndr', ['soft_bounced', 'complined']), ['deferred', 'complained']);
+    assert.deepEqual(await typesOf('sendgrid', ['spamreport', 'click']), ['clicked', 'complained']);
+    assert.match(
+      String(await typesOf('sendpulse', ['soft_bounced'])),
+      /cannot tell of soft_bounced, only of delivered, undelivered \(bounced\)/,
+    );
+  });
+
+  test('what is set for sending is shown; what lets one in is not, and bad settings are refused', async () => {
+    await using world = await World.open();
+    await using api = await openApi(world);
+    const good = { url: 'http://127.0.0.1:21000/', dialect: 'aftersend' };
+    const made = await api.call('POST', '/api/webhooks', {
+      ...good,
+      sending: { gzip: true, partial_acknowledgement: true, signatures: ['v1', 'v1a'], digest: 'day' },
+      authentication: { kind: 'basic', username: 'ann', password: 'hunter2' },
+      headers: { 'X-Key': 'also secret' },
+    });
+    assert.equal(made.status, 201, made.text);
+    assert.deepEqual(made.json['sending'], {
+      gzip: true,
+      requests_at_once: 1,
+      partial_acknowledgement: true,
+      signatures: ['v1', 'v1a'],
+      digest: 'day',
+    });
+    assert.ok(!made.text.includes('hunter2') && !made.text.includes('also secret'));
+    const path = `/api/webhooks/${String(made.json['id'])}`;
+    const rotated = await api.call('POST', `${path}/secret`, { overlap_hours: 1 });
+    assert.notEqual(rotated.json['secret'], made.json['secret']);
+    assert.equal((rotated.json['signing_keys'] as unknown[]).length, 4);
+    assert.equal((await api.call('POST', `${path}/secret`)).status, 200, 'a body is not needed');
+    const detail = await api.call('GET', path);
+    assert.equal(detail.json['lag_seconds'], 0);
+    assert.equal(detail.json['success_rate'], null);
+    for (const [body, field] of [
+      [{ ...good, dialect: 'msndr', sending: { digest: 'hour' } }, 'sending'],
+      [{ ...good, dialect: 'sendpulse', sending: { partial_acknowledgement: true } }, 'sending'],
+      [{ ...good, headers: { Host: 'example.com' } }, 'headers'],
+      [{ ...good, headers: { 'webhook-id': '1' } }, 'headers'],
+      [{ ...good, headers: { 'X-Y': 'a\r\nb' } }, 'headers'],
+      [{ ...good, mutual_tls: { certificate: 'x', private_key: 'y' } }, 'mutual_tls'],
+      [
+        {
+          ...good,
+          authentication: {
+            kind: 'oauth2',
+            token_url: 'http://169.254.169.254/',
+            client_id: 'a',
+            client_secret: 'b',
+          },
+        },
+        'authentication.token_url',
+      ],
+    ] as const) {
+      const answered = await api.call('POST', '/api/webhooks', body);
+      assert.deepEqual([answered.status, answered.json['field']], [422, field], answered.text);
+    }
+  });
+
+  test('replays and set-aside events by the API', async () => {
+    await using world = await World.open();
+    await using api = await openApi(world);
+    const made = await api.call('POST', '/api/webhooks', {
+      url: 'http://127.0.0.1:21000/',
+      dialect: 'aftersend',
+    });
+    const path = `/api/webhooks/${String(made.json['id'])}`;
+    await world.opened(3);
+    const wish = { what: 'time', from: '2020-01-01' };
+    const counted = await api.call('POST', `${path}/replays`, { ...wish, dry_run: true });
+    assert.deepEqual([counted.status, counted.json], [200, { events: 4 }]);
+    const started = await api.call('POST', `${path}/replays`, wish);
+    assert.equal(started.status, 201);
+    const { id } = started.json['replay'] as { id: number };
+    assert.equal((await api.call('DELETE', `${path}/replays/${id}`)).status, 204);
+    assert.equal((await api.call('DELETE', `${path}/replays/${id}`)).status, 404);
+    assert.equal((await api.call('POST', `${path}/replays`, { what: 'time' })).json['field'], 'from');
+    assert.deepEqual((await api.call('GET', `${path}/set-aside`)).json['events'], []);
+    assert.equal((await api.call('GET', `${path}/requests/none`)).status, 404);
+    assert.deepEqual((await api.call('GET', '/api/events/1/webhooks')).json, { webhooks: [] });
+  });
+
+  test('the log is followed as server-sent events, and resumed by Last-Event-ID', async () => {
+    await using world = await World.open();
+    await using api = await openApi(world);
+    const [first = 0, second = 0] = await world.opened(2);
+    const read = async (headers: Record<string, string>, until: number) => {
+      const stop = new AbortController();
+      const response = await fetch(`${api.base}/api/events/stream?types=opened`, {
+        headers,
+        signal: stop.signal,
+      });
+      assert.match(response.headers.get('content-type') ?? '', /^text\/event-stream/);
+      let text = '';
+      const decoder = new TextDecoder();
+      assert.ok(response.body);
+      for await (const chunk of response.body) {
+        text += decoder.decode(chunk as Uint8Array, { stream: true });
+        if (text.includes(`id: ${until}\n`)) break;
+      }
+      stop.abort();
+      return [...text.matchAll(/^id: (\d+)$/gm)].map((match) => Number(match[1]));
+    };
+    assert.deepEqual(await read({ 'last-event-id': `${first}` }, second), [second]);
+    const live = read({ 'last-event-id': `${second}` }, second + 1);
+    await world.clock.someoneSleeps();
+    await world.opened(1);
+    assert.deepEqual(await live, [second + 1]);
+    const wrong = await fetch(`${api.base}/api/events/stream`, { headers: { 'last-event-id': 'x' } });
+    assert.equal(wrong.status, 422);
   });
 
   test('a trial sends a sample of each type and says what came back', async () => {

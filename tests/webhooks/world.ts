@@ -54,6 +54,8 @@ export class Receiver implements AsyncDisposable {
   static held = 0;
   readonly requests: Received[] = [];
   behave: Behaviour = take;
+  /** Requests that wait for their answer now. */
+  open = 0;
   #onBody: (body: Buffer) => void = () => undefined;
   readonly #server = createServer((request, response) => {
     const chunks: Buffer[] = [];
@@ -67,6 +69,10 @@ export class Receiver implements AsyncDisposable {
       );
       const received = { path: request.url ?? '', headers, body };
       this.requests.push(received);
+      this.open += 1;
+      response.once('close', () => {
+        this.open -= 1;
+      });
       this.behave(received, response, this.requests.length - 1);
       if (!response.writableEnded) {
         Receiver.held += 1;

@@ -69,12 +69,16 @@ function secretRoute(app: App, { endpoints }: WebhookRecordDependencies): void {
         summary: 'Make new signing keys',
         description: 'The old ones sign beside them for a day, or for `overlap_hours`.',
         params,
-        body: Type.Optional(rotation),
+        body: rotation,
         response: { 200: rotatedAnswer },
+      },
+      // It may come without a body.
+      preValidation: async (request: { body?: unknown }) => {
+        request.body ??= {};
       },
     },
     async (request) => {
-      const overlapMs = (request.body?.overlap_hours ?? rotationOverlapMs / 3_600_000) * 3_600_000;
+      const overlapMs = (request.body.overlap_hours ?? rotationOverlapMs / 3_600_000) * 3_600_000;
       const rotated = await endpoints.rotate(
         request.account.id,
         request.params.id,
