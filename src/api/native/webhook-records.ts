@@ -18,6 +18,7 @@ import {
   webhookJson,
 } from './webhook-json.ts';
 import {
+  createdAnswer,
   newReplay,
   recipientsAnswer,
   replayAnswer,
@@ -25,7 +26,6 @@ import {
   requestParams,
   requestsAnswer,
   rotation,
-  rotatedAnswer,
   setAsideAnswer,
   setAsideQuery,
   webhookParams as params,
@@ -70,7 +70,7 @@ function secretRoute(app: App, { endpoints }: WebhookRecordDependencies): void {
         description: 'The old ones sign beside them for a day, or for `overlap_hours`.',
         params,
         body: rotation,
-        response: { 200: rotatedAnswer },
+        response: { 200: createdAnswer },
       },
       // It may come without a body.
       preValidation: async (request: { body?: unknown }) => {

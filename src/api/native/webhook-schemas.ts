@@ -300,7 +300,6 @@ export const replayAnswer = Type.Object({
     }),
   ),
 });
-export const rotatedAnswer = createdAnswer;
 export const trialAnswer = Type.Object({
   requests: Type.Array(
     Type.Object({
