@@ -81,7 +81,9 @@ export class Recorder implements AsyncDisposable {
       this.#waiting.push(visit);
       this.#pump();
     }
-    if (this.#waiting.length >= spillAt && !this.#spilling) void this.#spill(this.#waiting.splice(0));
+    if (this.waiting >= spillAt && !this.#spilling) {
+      void this.#spill([...this.#waiting.splice(0), ...this.#fresh.splice(0)]);
+    }
   }
 
   /** Resolves when everything recorded so far is in the log, on disk or lost. Clicks are judged by what is known now. */
@@ -133,13 +135,21 @@ export class Recorder implements AsyncDisposable {
     this.#ripening = true;
     const { clock } = this.#parts;
     for (let [next] = this.#fresh; next !== undefined; [next] = this.#fresh) {
-      await clock.sleep(next.atMs + judgeAfterMs - clock.now(), this.#stop.signal);
-      const isRipe = ({ atMs }: Visit) => atMs + judgeAfterMs <= clock.now() || this.#stop.signal.aborted;
+      await clock.sleep(this.#msUntilRipe(next), this.#stop.signal);
+      // What lies ahead of the clock waited as well: the clock was set back meanwhile.
+      const isRipe = (visit: Visit) =>
+        this.#msUntilRipe(visit) <= 0 || visit.atMs > clock.now() || this.#stop.signal.aborted;
       const ripe = this.#fresh.findIndex((visit) => !isRipe(visit));
       this.#waiting.push(...this.#fresh.splice(0, ripe < 0 ? this.#fresh.length : ripe));
       this.#pump();
     }
     this.#ripening = false;
+  }
+
+  /** Never longer than a click waits at all, whatever was done to the clock. */
+  #msUntilRipe({ type, atMs }: Visit): number {
+    if (type === 'opened') return 0;
+    return Math.min(judgeAfterMs, atMs + judgeAfterMs - this.#parts.clock.now());
   }
 
   #pump(): void {
@@ -171,11 +181,12 @@ export class Recorder implements AsyncDisposable {
       const deliveredAtMs = await log.finishedAtMs(messageId);
       const visitor = visitorOf(visit, { deliveredAtMs, ...this.#habits.around(visit) });
       const report = { messageId, atMs, userAgent, address, visitor };
-      await log.report(
+      const { kind } = await log.report(
         visit.type === 'clicked' ? { type: 'clicked', url, ...report } : { type: 'opened', ...report },
       );
       const key = `${visit.type} ${visitor.kind}`;
-      this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1);
+      // Of a message that is not kept any more, nothing goes to the log.
+      if (kind !== 'unknown') this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1);
       this.#stored++;
       this.#retryMs = 0;
       return true;
@@ -270,7 +281,11 @@ export class Recorder implements AsyncDisposable {
       while (!this.#resting && !this.#stop.signal.aborted) {
         const spooled = await spool.take();
         if (spooled === undefined) break;
-        await spooled.done(await this.#tellAll(spooled.visits));
+        const { visits, isInherited } = spooled;
+        if (isInherited) for (const visit of visits) this.#habits.note(visit);
+        const freshMs = visits.reduce((mostMs, visit) => Math.max(mostMs, this.#msUntilRipe(visit)), 0);
+        await this.#parts.clock.sleep(freshMs, this.#stop.signal);
+        await spooled.done(await this.#tellAll(visits));
       }
     } catch (error) {
       logger.warn({ err: error }, 'opens and clicks on disk cannot be read back now');

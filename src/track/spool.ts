@@ -4,7 +4,7 @@
  */
 import { appendFile, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Visit } from './visit.ts';
+import { isVisit, type Visit } from './visit.ts';
 
 /** A visit takes some 300 bytes: this is a quarter of a million of them. */
 const mostBytes = 64 * 2 ** 20;
@@ -14,10 +14,14 @@ const segmentBytes = 256 * 1024;
 interface Segment {
   readonly number: number;
   bytes: number;
+  /** The process before this one wrote it. */
+  readonly isInherited: boolean;
 }
 
 export interface SpooledVisits {
   readonly visits: readonly Visit[];
+  /** The process before this one wrote them down. */
+  readonly isInherited: boolean;
   /** They are in the store but for `left`, which stay here. */
   done(left: readonly Visit[]): Promise<void>;
 }
@@ -34,28 +38,40 @@ export class Spool {
   /** Nothing is added to it any more when it is being read. */
   #open: Segment | undefined;
 
-  private constructor(folder: string, segments: Segment[], limitBytes: number) {
+  private constructor(folder: string, segments: Segment[], lastNumber: number, limitBytes: number) {
     this.#folder = folder;
     this.#segments = segments;
+    this.#lastNumber = lastNumber;
     this.#mostBytes = limitBytes;
-    this.#lastNumber = segments.at(-1)?.number ?? 0;
   }
 
-  /** Finds what the process before this one has left. @param folder is made if it is not there */
+  /**
+   * Finds what the process before this one has left. A file larger than all of them together may be is none of ours:
+   * it is left where it is.
+   * @param folder is made if it is not there
+   */
   static async open(folder: string, limitBytes = mostBytes): Promise<Spool> {
     await mkdir(folder, { recursive: true, mode: 0o700 });
     const segments: Segment[] = [];
+    let lastNumber = 0;
     for (const name of await readdir(folder)) {
-      const number = Number(/^visits-(\d+)\.jsonl$/.exec(name)?.[1]);
-      if (Number.isSafeInteger(number)) {
-        segments.push({ number, bytes: (await stat(join(folder, name))).size });
+      const [, digits, unfinished] = /^visits-(\d{1,15})\.jsonl(\.new)?$/.exec(name) ?? [];
+      if (digits === undefined) continue;
+      const path = join(folder, name);
+      if (unfinished !== undefined) {
+        // The file that it should have taken the place of is still there.
+        await rm(path, { force: true });
+        continue;
+      }
+      const number = Number(digits);
+      lastNumber = Math.max(lastNumber, number);
+      const found = await stat(path);
+      if (found.isFile() && found.size <= limitBytes) {
+        segments.push({ number, bytes: found.size, isInherited: true });
       }
     }
-    return new Spool(
-      folder,
-      segments.sort((a, b) => a.number - b.number),
-      limitBytes,
-    );
+    segments.sort((a, b) => a.number - b.number);
+    return new Spool(folder, segments, lastNumber, limitBytes);
   }
 
   get bytes(): number {
@@ -96,7 +112,7 @@ export class Spool {
   hold(visits: readonly Visit[]): Promise<() => Promise<void>> {
     return this.#inTurn(async () => {
       const text = linesOf(visits);
-      const segment = { number: ++this.#lastNumber, bytes: Buffer.byteLength(text) };
+      const segment = { number: ++this.#lastNumber, bytes: Buffer.byteLength(text), isInherited: false };
       await writeFile(this.#path(segment.number), text, { mode: 0o600, flush: true });
       this.#held.add(segment);
       return () =>
@@ -114,7 +130,11 @@ export class Spool {
       if (segment === undefined) return undefined;
       if (segment === this.#open) this.#open = undefined;
       const text = await readFile(this.#path(segment.number), 'utf8');
-      return { visits: parseLines(text), done: (left) => this.#inTurn(() => this.#finish(segment, left)) };
+      return {
+        visits: parseLines(text),
+        isInherited: segment.isInherited,
+        done: (left) => this.#inTurn(() => this.#finish(segment, left)),
+      };
     });
   }
 
@@ -133,7 +153,7 @@ export class Spool {
 
   #openSegment(): Segment {
     if (this.#open === undefined || this.#open.bytes >= segmentBytes) {
-      this.#open = { number: ++this.#lastNumber, bytes: 0 };
+      this.#open = { number: ++this.#lastNumber, bytes: 0, isInherited: false };
     }
     return this.#open;
   }
@@ -152,15 +172,20 @@ export class Spool {
 const linesOf = (visits: readonly Visit[]): string =>
   visits.map((visit) => `${JSON.stringify(visit)}\n`).join('');
 
-/** The last line may be half of one: the process ended while it wrote. */
+/** The last line may be half of one: the process ended while it wrote. Nobody can say any more what it was. */
 function parseLines(text: string): Visit[] {
   const visits: Visit[] = [];
   for (const line of text.split('\n')) {
-    try {
-      if (line !== '') visits.push(JSON.parse(line) as Visit);
-    } catch {
-      // Nobody can say any more what it was.
-    }
+    const value = parsed(line);
+    if (isVisit(value)) visits.push(value);
   }
   return visits;
+}
+
+function parsed(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
+  }
 }

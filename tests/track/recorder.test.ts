@@ -1,6 +1,6 @@
 /** Opens and clicks on their way to a store that may be slow, failing or gone, and over the end of a process. */
 import assert from 'node:assert/strict';
-import { appendFile, cp, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { appendFile, cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
@@ -83,6 +83,12 @@ async function spooled(recorder: Recorder): Promise<void> {
   while (recorder.spooledBytes === 0) await new Promise<void>((resolve) => setImmediate(resolve));
 }
 
+/** Resolves when the spool holds more than it does now. */
+async function grown(recorder: Recorder): Promise<void> {
+  const before = recorder.spooledBytes;
+  while (recorder.spooledBytes <= before) await new Promise<void>((resolve) => setImmediate(resolve));
+}
+
 test('recording returns at once while the store hangs: memory, then disk, then lost and counted', async () => {
   const log = new Log();
   log.behaviour = 'hangs';
@@ -115,6 +121,56 @@ test('a store that fails is tried again, later and later; what waits is on disk 
   await all;
   assert.deepEqual(log.ids, [1, 2]);
   assert.equal(recorder.lost, 0);
+});
+
+test('a burst of clicks, which wait to be judged, goes to disk as well, and comes back judged', async () => {
+  const log = new Log();
+  await using recorder = await start(log);
+  const clicks = 30_000;
+  for (let id = 1; id <= clicks; id++) {
+    recorder.record(visit(id % 1000, { type: 'clicked', url: `https://example.org/${id}` }));
+    if (id % 10_000 === 0) await grown(recorder);
+  }
+  assert.equal(recorder.lost, 0);
+  assert.equal(log.stored.length, 0, 'none is told before it can be judged');
+  const all = log.has(clicks);
+  await clock.advance(2000);
+  await all;
+  assert.ok(log.stored.every((report) => report.type === 'clicked' && report.visitor.kind === 'machine'));
+});
+
+test('clicks are told in time also when the clock is set back', async () => {
+  const log = new Log();
+  await using recorder = await start(log);
+  const click = (atMs: number) =>
+    recorder.record(visit(1, { type: 'clicked', url: 'https://example.org/', atMs }));
+  // As it looks after the clock went back by an hour.
+  click(clock.now() + 3_600_000);
+  click(clock.now());
+  await clock.advance(2000);
+  await log.has(2);
+});
+
+test('what is no visit is passed over on disk, and what is too large to be one’s own is left there', async () => {
+  const lines = [
+    ...['null', '{}', '17', '[]', '"opened"', '\0\0\0', '{"type":"opened"', '\ufffd'],
+    JSON.stringify({ ...visit(1), messageId: '1' }),
+    JSON.stringify({ ...visit(1), atMs: null }),
+    JSON.stringify({ ...visit(1), type: 'bounced' }),
+    JSON.stringify(visit(2)),
+  ];
+  await writeFile(join(folder, 'visits-000000000007.jsonl'), lines.join('\n'));
+  await writeFile(join(folder, 'visits-000000000008.jsonl.new'), lines.join('\n'));
+  await writeFile(join(folder, 'visits-000000000009.jsonl'), 'x'.repeat(5000));
+  await mkdir(join(folder, 'visits-000000000010.jsonl'));
+  const log = new Log();
+  await using recorder = await start(log, 4000);
+  await log.has(1);
+  recorder.record(visit(3));
+  await log.has(2);
+  while (recorder.spooledBytes > 0) await new Promise<void>((resolve) => setImmediate(resolve));
+  assert.deepEqual(log.ids, [2, 3]);
+  assert.deepEqual(await readdir(folder), ['visits-000000000009.jsonl', 'visits-000000000010.jsonl']);
 });
 
 test('what is on disk is read back by the next process, also after half a line', async () => {
