@@ -18,7 +18,7 @@ export function trackingNames(app: App, { mailSettings, publicUrl }: TrackingNam
   app.addHook('onRequest', async ({ hostname, routeOptions }, reply) => {
     // A link is followed without a look-up, whatever name it stands under.
     if (routeOptions.config?.onTrackingNames === true) return;
-    const host = hostname.toLowerCase();
+    const host = nameIn(hostname);
     if (host === publicHost || !(await mailSettings.isHost(host))) return;
     await reply.code(404).type('text/plain; charset=utf-8').send('Not found\n');
   });
@@ -27,11 +27,10 @@ export function trackingNames(app: App, { mailSettings, publicUrl }: TrackingNam
   app.get(
     '/certificate-names',
     {
-      config: { onTrackingNames: true },
       schema: { hide: true, querystring: Type.Object({ domain: Type.String({ maxLength: 253 }) }) },
     },
     async ({ query }, reply) => {
-      const host = query.domain.toLowerCase();
+      const host = nameIn(query.domain);
       const ours = host === publicHost || (await mailSettings.isHost(host));
       return reply
         .code(ours ? 200 : 404)
@@ -40,3 +39,10 @@ export function trackingNames(app: App, { mailSettings, publicUrl }: TrackingNam
     },
   );
 }
+
+/** A name is the same with the dot of the root behind it (RFC 3986 section 3.2.2); what stands before an @ is none of it. */
+const nameIn = (host: string): string =>
+  host
+    .slice(host.lastIndexOf('@') + 1)
+    .toLowerCase()
+    .replace(/\.$/, '');

@@ -33,7 +33,10 @@ const largestFormBytes = 8 * 1024;
 
 export function trackRoutes(app: App, parts: TrackParts): void {
   void app.register(async (scope) => {
-    // One-click posts come with whatever content type a mailbox provider thinks of.
+    // One-click posts come with whatever content type a mailbox provider thinks of, such as cannot be read as well.
+    scope.addHook('onRequest', async ({ headers }) => {
+      if (headers['content-type'] !== undefined) headers['content-type'] = 'text/plain';
+    });
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser(
       '*',
@@ -117,7 +120,7 @@ function readWish(body: unknown): 'one-click' | PageChoice | undefined {
   if (typeof body !== 'string') return undefined;
   const form = new URLSearchParams(body.trim());
   const isOneClick =
-    /^one-click$/i.test(form.get('List-Unsubscribe') ?? '') ||
+    [...form].some(([name, value]) => /^list-unsubscribe=one-click$/i.test(`${name}=${value}`)) ||
     /name="?List-Unsubscribe"?\r?\n(?:[^\r\n]+\r?\n)*\r?\nOne-Click\s/i.test(body);
   return isOneClick ? 'one-click' : pageChoices.find((choice) => choice === form.get('choice'));
 }

@@ -70,7 +70,7 @@ body{font:1.125rem/1.5 system-ui,sans-serif;margin:0;display:grid;place-items:ce
 main{max-width:34rem;padding:1.5rem;overflow-wrap:anywhere}
 h1{font-size:1.75rem;line-height:1.2;margin:0 0 .75rem}
 fieldset{border:1px solid;border-radius:.5rem;margin:1.25rem 0;padding:.75rem 1rem}
-label{display:block;padding:.35rem 0}
+label{display:flex;align-items:baseline;gap:.5rem;padding:.35rem 0}
 button{font:inherit;padding:.6rem 1.2rem;border:0;border-radius:.5rem;background:#0b5cad;color:#fff;cursor:pointer}
 button:hover{background:#084a8c}
 :focus-visible{outline:3px solid #e08a00;outline-offset:2px}`;
@@ -121,8 +121,8 @@ function form(state: PageState, text: Texts, stream: string): string {
       return `<form method="post">
 <fieldset>
 <legend>${text.legend}</legend>
-<label><input type="radio" name="choice" value="stream" checked> ${escapeHtml(text.thisKind(shownStream(stream)))}</label>
-<label><input type="radio" name="choice" value="all"> ${text.everything}</label>
+<label><input type="radio" name="choice" value="stream" checked><span>${escapeHtml(text.thisKind(shownStream(stream)))}</span></label>
+<label><input type="radio" name="choice" value="all"><span>${text.everything}</span></label>
 </fieldset>
 <button type="submit">${text.leave}</button>
 </form>

@@ -158,6 +158,10 @@ describe('tracking names', () => {
       const { status, text } = await ask(api, path, `${track}:8080`);
       assert.deepEqual([status, text], [404, 'Not found\n'], path);
     }
+    for (const sameName of [`${track}.`, `${track}.:443`, `user@${track}`, track.toUpperCase()]) {
+      assert.equal((await ask(api, '/api/openapi.json', sameName)).status, 404, sameName);
+    }
+    assert.equal((await ask(api, `/certificate-names?domain=${track}`, track)).status, 404);
     assert.equal((await ask(api, '/api/messages', track.toUpperCase(), 'POST')).status, 404);
     assert.deepEqual(await ask(api, '/o/token', track), { status: 200, text: 'pixel' });
     assert.equal((await ask(api, '/o/token', 'whatever.example')).status, 200);
@@ -167,7 +171,7 @@ describe('tracking names', () => {
     const mayHave = async (domain: string) =>
       (await ask(api, `/certificate-names?domain=${domain}`, '127.0.0.1')).status;
     assert.deepEqual(
-      [await mayHave(track), await mayHave('Mail.example.net'), await mayHave('evil.example')],
+      [await mayHave(`${track}.`), await mayHave('Mail.example.net'), await mayHave('evil.example')],
       [200, 200, 404],
     );
     await api.call('PATCH', '/api/settings', { body: { tracking_host: null } });

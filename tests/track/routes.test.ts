@@ -176,6 +176,8 @@ test('one-click works with every content type, once or many times, and never red
     [multipart, 'multipart/form-data; boundary=b'],
     [form, 'text/plain; charset=utf-8'],
     [`${form}\r\n`, 'application/json'],
+    [form, 'whatever they think of'],
+    [form.toLowerCase(), 'application/x-www-form-urlencoded'],
     [form, ''],
   ] as const) {
     const { status, headers } = await post(leaveUrl(), body, type === '' ? {} : { 'content-type': type });
