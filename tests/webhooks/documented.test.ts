@@ -25,7 +25,8 @@ const clicked: LoggedEvent = {
   visitor: 'human',
   tagsJson: '["order"]',
   metadataJson: '{"order":"12345"}',
-  detailJson: '{"userAgent":"Mozilla/5.0","address":"192.0.2.7","visitor":"human","confidence":0.8,"reason":"a browser","first":true}',
+  detailJson:
+    '{"userAgent":"Mozilla/5.0","address":"192.0.2.7","visitor":"human","confidence":0.8,"reason":"a browser","first":true}',
 };
 const marked = /<!-- example -->(\n+```json\n[\s\S]*?```)?/;
 
