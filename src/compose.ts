@@ -255,6 +255,7 @@ async function startHttp(
     logger: logger.child({ room: 'http' }, logger.level === 'info' ? { level: 'warn' } : {}),
     registry,
     publicUrl,
+    anyTrackingName: config.route.kind === 'simulator',
     limits: config.limits,
     metricsToken: config.metricsToken,
     isProxy: inNetworks(config.proxies),

@@ -40,6 +40,7 @@ export interface ApiDependencies {
     Store,
     | 'identity'
     | 'accounts'
+    | 'domains'
     | 'mailSettings'
     | 'intake'
     | 'messages'
@@ -56,6 +57,8 @@ export interface ApiDependencies {
   readonly registry: Registry;
   /** Where the API document says that it is. */
   readonly publicUrl: string;
+  /** Whether accounts take tracking names without having shown that they are theirs: where no mail leaves the machine. */
+  readonly anyTrackingName: boolean;
   readonly limits: { readonly messageBytes: number; readonly recipients: number };
   readonly metricsToken: string;
   /** Whether the forwarded client address of a peer is believed. */

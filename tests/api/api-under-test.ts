@@ -85,6 +85,7 @@ export async function startApi(changes: Partial<ApiDependencies> = {}): Promise<
     logger: pino({ level: 'warn' }, { write: (line) => log.push(line) }),
     registry: new Registry(),
     publicUrl: 'https://mail.example.net',
+    anyTrackingName: true,
     limits,
     metricsToken: 'metrics-token',
     isProxy: () => false,

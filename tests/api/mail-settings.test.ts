@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { request } from 'undici';
-import { type ApiUnderTest, startApi } from './api-under-test.ts';
+import { type ApiUnderTest, startApi, startMs } from './api-under-test.ts';
 
 const mail = { from: 'shop@example.com', to: ['ann@example.org'], subject: 's', html: '<p>x</p>' };
 
@@ -131,6 +131,33 @@ describe('tracking names', () => {
     assert.equal((await set('трек.example.com')).json.tracking_host, 'xn--e1akqh.example.com');
     assert.equal((await set(track, other)).status, 200);
     assert.equal((await set(null)).json.tracking_host, null);
+  });
+
+  test('are in a sending domain that the account has shown to be its own', async () => {
+    await using api = await startApi({ anyTrackingName: false });
+    const set = (tracking_host: string | null, token = api.token) =>
+      api.call('PATCH', '/api/settings', { body: { tracking_host }, token });
+    const other = await api.otherToken();
+    const { domains } = api.store;
+    await domains.add({
+      accountId: api.accountId,
+      name: 'not-yet.example',
+      requireTls: false,
+      keys: [],
+      atMs: startMs,
+    });
+    await domains.vouch({ accountId: api.accountId, name: 'example.com', atMs: startMs });
+    for (const [name, token] of [
+      ['www.example.org', api.token],
+      ['track.not-yet.example', api.token],
+      ['badexample.com', api.token],
+      [track, other],
+    ] as const) {
+      const { status, json } = await set(name, token);
+      assert.deepEqual([status, json.error.code], [403, 'host-unverified'], name);
+    }
+    assert.equal((await set(track)).json.tracking_host, track);
+    assert.equal((await set(null)).status, 200);
   });
 
   test('serve neither API nor console, and a proxy hears which names it may get certificates for', async () => {

@@ -7,6 +7,7 @@ import { domainToASCII } from 'node:url';
 import { type Static, Type } from '@fastify/type-provider-typebox';
 import { addressOf } from '../../mail/address.ts';
 import type { AccountSettings } from '../../store/contract/accounts.ts';
+import type { DomainStore } from '../../store/contract/domains.ts';
 import {
   type MailSettingsStore,
   mostScopedSettings,
@@ -35,8 +36,8 @@ const TrackingHost = nullable(
   Type.String({
     maxLength: 253,
     description:
-      'The name under which links and pixels of the account’s mail stand; it has to lead to this service. Null for ' +
-      'the service’s own.',
+      'The name under which links and pixels of the account’s mail stand: in one of its verified sending domains, and ' +
+      'leading to this service. Null for the service’s own.',
     examples: ['track.example.com'],
   }),
 );
@@ -59,12 +60,15 @@ const SettingsShape = Type.Object({
 
 export interface MailSettingsDependencies {
   readonly mailSettings: MailSettingsStore;
+  readonly domains: Pick<DomainStore, 'ofSender'>;
   readonly publicUrl: string;
+  readonly anyTrackingName: boolean;
 }
 
 const tags = ['settings'];
 
-export function mailSettingsRoutes(app: App, { mailSettings, publicUrl }: MailSettingsDependencies): void {
+export function mailSettingsRoutes(app: App, dependencies: MailSettingsDependencies): void {
+  const { mailSettings } = dependencies;
   app.get(
     '/api/settings',
     {
@@ -91,7 +95,7 @@ export function mailSettingsRoutes(app: App, { mailSettings, publicUrl }: MailSe
     },
     async ({ body: { tracking_host: host, ...settings }, account }) => {
       if (host !== undefined) {
-        const name = host === null ? undefined : checkedHost(host, new URL(publicUrl).hostname);
+        const name = host === null ? undefined : await checkedHost(host, account.id, dependencies);
         if ((await mailSettings.setHost({ accountId: account.id, host: name })) === 'taken') {
           throw new ApiError(409, 'host-taken', `Another account has the name ${name}`, 'tracking_host');
         }
@@ -213,13 +217,22 @@ function hostName(text: string): string | undefined {
   return isName && isIP(name) === 0 ? name : undefined;
 }
 
-function checkedHost(text: string, publicHost: string): string {
+/** A name that an account has not shown to be its own could be another account's, or one the operator needs. */
+async function checkedHost(
+  text: string,
+  accountId: number,
+  { domains, publicUrl, anyTrackingName }: MailSettingsDependencies,
+): Promise<string> {
   const name = hostName(text);
   if (name === undefined) {
     throw new ApiError(422, 'invalid', `${JSON.stringify(text)} is not a host name`, 'tracking_host');
   }
-  if (name === publicHost) {
+  if (name === new URL(publicUrl).hostname) {
     throw new ApiError(409, 'host-taken', `${name} is the service’s own name`, 'tracking_host');
+  }
+  if (!anyTrackingName && (await domains.ofSender(accountId, name))?.verifiedAtMs === undefined) {
+    const message = `${name} is in no verified sending domain of this account: add the domain (POST /api/domains) and publish its records`;
+    throw new ApiError(403, 'host-unverified', message, 'tracking_host');
   }
   return name;
 }

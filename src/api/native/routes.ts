@@ -19,6 +19,7 @@ export interface NativeDependencies {
   readonly store: Pick<
     Store,
     | 'accounts'
+    | 'domains'
     | 'mailSettings'
     | 'intake'
     | 'messages'
@@ -33,17 +34,18 @@ export interface NativeDependencies {
   /** Of a whole message in JSON. */
   readonly messageBodyBytes: number;
   readonly publicUrl: string;
+  readonly anyTrackingName: boolean;
 }
 
 export function nativeRoutes(app: App, dependencies: NativeDependencies): void {
-  const { accept, store, clock, random, messageBodyBytes, publicUrl } = dependencies;
-  const { accounts, mailSettings, templates, suppressions, reports, log } = store;
+  const { accept, store, clock, random, messageBodyBytes, publicUrl, anyTrackingName } = dependencies;
+  const { accounts, domains, mailSettings, templates, suppressions, reports, log } = store;
   sendRoute(app, { accept, store, clock, bodyBytes: messageBodyBytes });
   messageRoutes(app, store);
   eventRoutes(app, log);
   suppressionRoutes(app, { suppressions, clock });
   complaintRoute(app, { store, clock });
-  mailSettingsRoutes(app, { mailSettings, publicUrl });
+  mailSettingsRoutes(app, { mailSettings, domains, publicUrl, anyTrackingName });
   suppressionCsvRoutes(app, { suppressions, clock });
   reportRoutes(app, { reports, accounts });
   templateRoutes(app, { templates, clock });
