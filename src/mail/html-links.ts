@@ -129,8 +129,12 @@ function attributeAt(
 /** `QuoteType.Unquoted`: an enum of another package has no value without importing its code. */
 const unquoted: QuoteType = 1;
 
+/** What bytes become that are none of the charset which the part names. */
+const undecodable = '\uFFFD';
+
 /** As a browser reads an href: blanks around it and line breaks within it do not count. */
 function targetOf(href: string): string | undefined {
   const target = href.replaceAll(/[\t\r\n]/g, '').trim();
-  return /^https?:\/\//i.test(target) ? target : undefined;
+  // Where the charset is not the one that is named, the sender's bytes lead where ours would not.
+  return /^https?:\/\//i.test(target) && !target.includes(undecodable) ? target : undefined;
 }

@@ -49,11 +49,12 @@ test('links of a and area are tracked; what is no web link, or opted out, is lef
     '<!-- <a href="http://x.org"> -->',
     '<script>"<a href=\\"http://x.org\\">"</script>',
     '<textarea><a href="http://x.org"></textarea>',
+    '<a href="http://x.org/\xef\xf0\xe8">',
     '<a href="http://x.org',
     '<a href="http://x.org"',
     'a href="http://x.org"',
   ]) {
-    const raw = Buffer.from(htmlHeader + untouched);
+    const raw = Buffer.from(htmlHeader + untouched, 'latin1');
     assert.equal(rewriteForRecipient(raw, { ...changes, pixelUrl: undefined }), raw, untouched);
   }
 });
