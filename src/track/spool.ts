@@ -2,7 +2,17 @@
  * Opens and clicks on disk, for the time that the store does not take them: lines of JSON in numbered files, bounded in
  * bytes, read back oldest first, also by the process after this one. Must never hold up the answer to a recipient.
  */
-import { appendFile, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import {
+  appendFile,
+  mkdir,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  truncate,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { isVisit, type Visit } from './visit.ts';
 
@@ -98,7 +108,12 @@ export class Spool {
       }
       if (taken === 0) return 0;
       const segment = this.#openSegment();
-      await appendFile(this.#path(segment.number), text, { mode: 0o600, flush: true });
+      try {
+        await appendFile(this.#path(segment.number), text, { mode: 0o600, flush: true });
+      } catch (error) {
+        await this.#takeBack(segment);
+        throw error;
+      }
       if (!this.#segments.includes(segment)) this.#segments.push(segment);
       segment.bytes += Buffer.byteLength(text);
       return taken;
@@ -113,7 +128,12 @@ export class Spool {
     return this.#inTurn(async () => {
       const text = linesOf(visits);
       const segment = { number: ++this.#lastNumber, bytes: Buffer.byteLength(text), isInherited: false };
-      await writeFile(this.#path(segment.number), text, { mode: 0o600, flush: true });
+      try {
+        await writeFile(this.#path(segment.number), text, { mode: 0o600, flush: true });
+      } catch (error) {
+        await this.#takeBack({ ...segment, bytes: 0 });
+        throw error;
+      }
       this.#held.add(segment);
       return () =>
         this.#inTurn(async () => {
@@ -149,6 +169,13 @@ export class Spool {
     await writeFile(`${path}.new`, text, { mode: 0o600, flush: true });
     await rename(`${path}.new`, path);
     segment.bytes = Buffer.byteLength(text);
+  }
+
+  /** A disk that fills up takes a part: the whole of it will be told from memory, and half a line would spoil the next. */
+  async #takeBack({ number, bytes }: Segment): Promise<void> {
+    this.#open = undefined;
+    const path = this.#path(number);
+    await (bytes === 0 ? rm(path, { force: true }) : truncate(path, bytes)).catch(() => undefined);
   }
 
   #openSegment(): Segment {

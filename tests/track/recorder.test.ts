@@ -13,6 +13,7 @@ import { Recorder } from '../../src/track/recorder.ts';
 import { Spool } from '../../src/track/spool.ts';
 import type { Visit } from '../../src/track/visit.ts';
 import { ManualClock } from '../support/manual-clock.ts';
+import { runProgram } from '../support/program.ts';
 
 const logger = pino({ level: 'silent' });
 const browser = 'Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/140.0 Safari/537.36';
@@ -267,6 +268,14 @@ test('a disk that takes nothing costs no answer: visits stay in memory up to its
   await clock.advance(30_000);
   assert.deepEqual(log.ids, [1]);
   assert.equal(recorder.lost, 0);
+});
+
+test('of what a full disk took a part of, nothing comes back twice, and nothing after it is spoilt', async () => {
+  const child = join(import.meta.dirname, 'full-disk-child.ts');
+  // No file may become larger than a few kilobytes: the disk takes the beginning of what is written, and then no more.
+  const limited = ['-c', 'ulimit -f 8; exec "$0" "$1" "$2"', process.execPath, child, folder];
+  const { stdout, stderr } = await runProgram('sh', limited);
+  assert.match(stdout, /^(?:refused )+exact$/, stderr);
 });
 
 test('a click is judged with those around it: many links at once are a machine, one by one a person', async () => {
