@@ -131,3 +131,9 @@ export interface LoggedEvent {
   readonly metadataJson: string;
   readonly detailJson: string;
 }
+
+/** RFC 5965 section 7.3 and its registry; the others say that mail is no spam or that it was not authenticated. */
+export const complaintTypes = ['abuse', 'fraud', 'virus', 'opt-out', 'opt-out-list', 'other'] as const;
+
+export const isComplaint = (feedbackType: string): boolean =>
+  complaintTypes.some((type) => type === feedbackType);

@@ -6,6 +6,7 @@
  */
 import { createSecureContext } from 'node:tls';
 import type { Logger } from 'pino';
+import { isComplaint } from '../events/types.ts';
 import type { Certificate } from '../platform/certificate.ts';
 import type { Clock } from '../platform/clock.ts';
 import { type SmtpListener, type SmtpListenerSetting, startSmtpListener } from '../platform/smtp/listener.ts';
@@ -154,23 +155,13 @@ async function leave(
   return tell(report, 'unsubscribed', dependencies);
 }
 
-/** RFC 5965 section 7.3 and its registry; the others say that mail is no spam or that it was not authenticated. */
-const complaintTypes: ReadonlySet<string> = new Set([
-  'abuse',
-  'fraud',
-  'virus',
-  'opt-out',
-  'opt-out-list',
-  'other',
-]);
-
 function complain(
   own: OwnToken | undefined,
   letter: Letter,
   dependencies: InboundDependencies,
 ): Promise<InboundOutcome> {
   const feedbackType = letter.meaning.kind === 'complaint' ? letter.meaning.feedbackType : '';
-  if (own === undefined || !complaintTypes.has(feedbackType)) return note(own, letter, dependencies);
+  if (own === undefined || !isComplaint(feedbackType)) return note(own, letter, dependencies);
   const { messageId } = own;
   const atMs = dependencies.clock.now();
   const report = { type: 'complained', messageId, atMs, feedbackType, source: 'mail' } as const;

@@ -223,6 +223,8 @@ describe('complaints', () => {
       result: 'known',
     });
     assert.equal((await complain({ message_id: id }, await api.otherToken())).status, 404);
+    const praise = await complain({ recipient: 'bob@example.org', feedback_type: 'not-spam' });
+    assert.deepEqual([praise.status, praise.json.error.field], [422, 'feedback_type']);
 
     const unknown = await complain({ recipient: 'bob@example.org' });
     assert.equal(unknown.json.result, 'suppressed');

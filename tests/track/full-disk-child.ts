@@ -18,4 +18,6 @@ for (let file = await spool.take(); file !== undefined; file = await spool.take(
   back.push(...file.visits.map(({ messageId }) => messageId));
   await file.done([]);
 }
-process.stdout.write(JSON.stringify(back) === JSON.stringify(taken) ? 'exact' : `${taken} but ${back}`);
+process.stdout.write(
+  JSON.stringify(back) === JSON.stringify(taken) ? 'exact' : `${taken.join()} but ${back.join()}`,
+);

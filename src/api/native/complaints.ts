@@ -4,6 +4,7 @@
  */
 import { type Static, Type } from '@fastify/type-provider-typebox';
 import { addressOf } from '../../mail/address.ts';
+import { complaintTypes } from '../../events/types.ts';
 import type { Clock } from '../../platform/clock.ts';
 import type { Store } from '../../store/contract/store.ts';
 import { everyStream } from '../../store/contract/suppressions.ts';
@@ -18,11 +19,9 @@ const ComplaintBody = closed(
       Type.String({ maxLength: 320, description: 'If the message is not known: who complained' }),
     ),
     feedback_type: Type.Optional(
-      Type.String({
-        pattern: '^[a-z][a-z-]{0,31}$',
+      Type.Enum([...complaintTypes], {
         default: 'abuse',
-        description: 'As in RFC 5965',
-        examples: ['abuse', 'fraud', 'not-spam'],
+        description: 'Those of RFC 5965 that are complaints',
       }),
     ),
   },
