@@ -58,8 +58,11 @@ export class Journal {
   keep(batch: Batch, sent: Sent, accepted: boolean, times: { atMs: number; durationMs: number }): void {
     this.#counts[accepted ? 'accepted' : 'failed'] += 1;
     if (this.#kept.length >= 2 * keptAttempts) this.#kept = this.#kept.slice(-keptAttempts);
-    const { items: _, body: __, ...range } = batch;
-    this.#kept.push({ batch: range, sent, accepted, ...times });
+    // Its range alone: a body may be megabytes.
+    const { id, firstId, lastId, events, firstNumber, only } = batch;
+    const { atMs, durationMs } = times;
+    const range = { id, firstId, lastId, events, firstNumber, only };
+    this.#kept.push({ batch: range, sent, accepted, atMs, durationMs });
   }
 
   taken(batch: Batch, atMs: number, except?: readonly number[]): void {

@@ -22,14 +22,17 @@ import type { Batch } from './collect.ts';
 const firstSuspects = 4;
 const mostSuspects = 64;
 
-const rangeOf = ({ firstId, lastId, events, firstNumber, refusedSinceMs, only }: InFlightBatch) => ({
-  firstId,
-  lastId,
-  events,
-  firstNumber,
-  ...(refusedSinceMs !== undefined && { refusedSinceMs }),
-  ...(only !== undefined && { only }),
-});
+/** Of a batch, what is stored. In two steps: nearly none has more, and this is done for every request. */
+function rangeOf(batch: InFlightBatch): InFlightBatch {
+  const { firstId, lastId, events, firstNumber, refusedSinceMs, only } = batch;
+  const range = { firstId, lastId, events, firstNumber };
+  if (refusedSinceMs === undefined && only === undefined) return range;
+  return {
+    ...range,
+    ...(refusedSinceMs !== undefined && { refusedSinceMs }),
+    ...(only !== undefined && { only }),
+  };
+}
 
 /** As if it had never been refused. */
 function asNew(batch: InFlightBatch): InFlightBatch {
