@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { type Logger, pino } from 'pino';
 import { Counter, Registry } from 'prom-client';
 import { createAccept } from './accept/accept.ts';
-import { createSenderCheck } from './accept/sender.ts';
+import { type CheckSender, createSenderCheck } from './accept/sender.ts';
 import { type Credentials, credentials } from './accept/credentials.ts';
 import type { Accept } from './accept/draft.ts';
 import { startSubmission } from './accept/smtp/submission.ts';
@@ -109,19 +109,23 @@ export async function startService(config: Config, surroundings: Surroundings = 
 
   // Declared before it exists, for accepting wakes delivery, and delivery starts after what it delivers to.
   let wakeDelivery = (): void => {};
-  const accept = createAccept({
-    intake: store.intake,
-    mailSettings: store.mailSettings,
-    checkSender: createSenderCheck({
+  const acceptFrom = (checkSender: CheckSender): Accept =>
+    createAccept({
+      intake: store.intake,
+      mailSettings: store.mailSettings,
+      checkSender,
+      clock: ground.clock,
+      random: ground.random,
+      hostname: config.hostname,
+      limits: config.limits,
+      onAccepted: () => wakeDelivery(),
+    });
+  const accept = acceptFrom(
+    createSenderCheck({
       domains: store.domains,
       staysHere: (recipient) => config.route.kind === 'simulator' || isSimulatorAddress(recipient),
     }),
-    clock: ground.clock,
-    random: ground.random,
-    hostname: config.hostname,
-    limits: config.limits,
-    onAccepted: () => wakeDelivery(),
-  });
+  );
 
   // One for both doors: who guesses at one is slowed at the other.
   const doorkeeper = credentials(store.accounts, ground.clock);
@@ -144,6 +148,8 @@ export async function startService(config: Config, surroundings: Surroundings = 
   if (config.noticeFrom !== '') {
     const { webhooks, accounts } = store;
     const { clock, logger } = ground;
+    // The operator's own address: no account has to have shown that it is its.
+    const accept = acceptFrom(async () => undefined);
     running.use(startNoticeMailer({ webhooks, accounts, accept, from: config.noticeFrom, clock, logger }));
   }
   state.ready = true;
