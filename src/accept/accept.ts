@@ -45,7 +45,7 @@ interface AcceptDependencies {
 export function createAccept(dependencies: AcceptDependencies): Accept {
   const { intake, mailSettings, checkSender, clock, random, hostname, limits, onAccepted } = dependencies;
 
-  async function mimeMessage({ mail }: Draft, dateMs: number): Promise<Uint8Array> {
+  function mimeMessage({ mail }: Draft, dateMs: number): Uint8Array {
     const unique = random.bytes(16).toString('hex');
     const facts = { messageId: `<${unique}@${hostname}>`, dateMs };
     if ('raw' in mail) return completeHeaders(mail.raw, facts);
@@ -56,7 +56,7 @@ export function createAccept(dependencies: AcceptDependencies): Accept {
     const recipients = checkedRecipients(draft, limits.recipients);
     const metadataJson = checkedOptions(draft.options);
     const atMs = clock.now();
-    const raw = await mimeMessage(draft, atMs);
+    const raw = mimeMessage(draft, atMs);
     if (raw.byteLength > limits.messageBytes) {
       throw new RefusedError(
         'message-too-large',

@@ -1,12 +1,14 @@
 /**
  * Makes the MIME message of what an HTTP door was given. The same content and facts always make the same bytes.
- * Nothing that a caller wrote may end a header line or name a file or URL to be read, and no CR or LF may leave here
- * alone: a server that takes one for a line's end would read commands of a stranger's (SMTP smuggling).
+ * Nothing that a caller wrote may end a header line, and no CR or LF may leave here alone: a server that takes one for a
+ * line's end would read commands of a stranger's (SMTP smuggling).
  */
-import MailComposer from 'nodemailer/lib/mail-composer';
 import { detectMimeType } from 'nodemailer/lib/mime-funcs';
-import { type Mailbox, type MailContent, RefusedError } from '../accept/draft.ts';
+import { type Attachment, type Mailbox, type MailContent, RefusedError } from '../accept/draft.ts';
+import { mailDate } from './date.ts';
 import { asBuffer, isFieldName } from './header-fields.ts';
+import { filePart, multipart, type Part, textPart } from './mime-parts.ts';
+import { fieldLine, fieldText, mailboxText, parameterText } from './write-fields.ts';
 
 export interface ComposeFacts {
   /** With its angle brackets. A Message-ID among the content's headers goes before it. */
@@ -40,14 +42,72 @@ const longestNameOctets = 76;
 const longestValueOctets = 8 * 1024;
 /** Lines fold at blanks alone and may have 998 octets (RFC 5322 section 2.1.1); 98 are left for the field's name. */
 const unfoldable = /[!-~]{900}/;
-const longestLineOctets = 998;
 
 /**
  * Header names that are free for callers: everything but what the service sets itself. List-Unsubscribe is free: where
  * a message brings one, the service adds none of its own.
  * @throws RefusedError 'header-invalid' naming the field
  */
-export async function composeMessage(content: MailContent, facts: ComposeFacts): Promise<Uint8Array> {
+export function composeMessage(content: MailContent, facts: ComposeFacts): Uint8Array {
+  checkContent(content);
+  const messageId = givenMessageId(content.headers) ?? facts.messageId;
+  const { headers, body } = bodyOf(content, facts.boundarySeed);
+  const header = `${headerLines(content, messageId, facts.dateMs)}MIME-Version: 1.0\r\n${headers}\r\n`;
+  return Buffer.concat([Buffer.from(header), body]);
+}
+
+function headerLines(content: MailContent, messageId: string, dateMs: number): string {
+  const mailboxes = (name: string, list: readonly Mailbox[]) =>
+    list.length === 0 ? '' : fieldLine(name, list.map(mailboxText).join(', '));
+  const replyTo = mailboxes('Reply-To', content.replyTo);
+  const further = Object.entries(content.headers).filter(([name]) => {
+    const lower = name.toLowerCase();
+    return lower !== 'message-id' && !(lower === 'reply-to' && replyTo !== '');
+  });
+  return [
+    mailboxes('From', [content.from]),
+    replyTo,
+    mailboxes('To', content.to),
+    mailboxes('Cc', content.cc),
+    fieldLine('Subject', fieldText(content.subject)),
+    fieldLine('Message-ID', messageId),
+    fieldLine('Date', mailDate(dateMs)),
+    ...further.map(([name, value]) => fieldLine(name, fieldText(value))),
+  ].join('');
+}
+
+/** Text and HTML are alternatives, the HTML's pictures stand beside it, files come behind all of that. */
+function bodyOf({ text, html, attachments }: MailContent, boundarySeed: string): Part {
+  let boundaries = 0;
+  const together = (subtype: string, parts: readonly Part[]): Part => {
+    const [only] = parts;
+    return parts.length === 1 && only !== undefined
+      ? only
+      : multipart(subtype, `--_${boundarySeed}-${++boundaries}`, parts);
+  };
+  const isPicture = ({ contentId }: Attachment) => contentId !== undefined && html !== undefined;
+  const pictures = attachments.filter(isPicture).map((picture) => attachmentPart(picture, 'inline'));
+  const files = attachments
+    .filter((file) => !isPicture(file))
+    .map((file) => attachmentPart(file, 'attachment'));
+  const readable = [
+    ...(text === undefined ? [] : [textPart('text/plain', text)]),
+    ...(html === undefined ? [] : [together('related', [textPart('text/html', html), ...pictures])]),
+  ];
+  return together('mixed', [together('alternative', readable), ...files]);
+}
+
+function attachmentPart(
+  { filename, contentType, contentId, content }: Attachment,
+  disposition: 'inline' | 'attachment',
+): Part {
+  const shown = fieldLine('Content-Disposition', disposition + parameterText('filename', filename));
+  const id = contentId === undefined ? '' : fieldLine('Content-ID', `<${contentId}>`);
+  return filePart(contentType ?? detectMimeType(filename), shown + id, asBuffer(content));
+}
+
+/** @throws RefusedError 'header-invalid' */
+function checkContent(content: MailContent): void {
   for (const [name, value] of Object.entries(content.headers)) checkHeader(name, value);
   checkValue('subject', content.subject);
   checkMailbox('from', content.from);
@@ -60,48 +120,6 @@ export async function composeMessage(content: MailContent, facts: ComposeFacts):
     checkContentType(`${field}.contentType`, contentType);
     checkContentId(`${field}.contentId`, contentId);
   }
-  const composer = new MailComposer({
-    from: content.from,
-    ...(content.replyTo.length > 0 && { replyTo: [...content.replyTo] }),
-    to: [...content.to],
-    cc: [...content.cc],
-    subject: content.subject,
-    ...(content.text !== undefined && { text: wholeLines(content.text) }),
-    ...(content.html !== undefined && { html: wholeLines(content.html) }),
-    headers: Object.entries(content.headers).map(([key, value]) => ({ key, value })),
-    messageId: givenMessageId(content.headers) ?? facts.messageId,
-    date: new Date(facts.dateMs),
-    attachments: content.attachments.map(({ filename, contentType, content: bytes, contentId }) => ({
-      filename,
-      contentType: carriedType(contentType ?? detectMimeType(filename), bytes),
-      ...(contentId !== undefined && { cid: contentId }),
-      content: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength),
-    })),
-    baseBoundary: facts.boundarySeed,
-    newline: 'windows',
-    disableFileAccess: true,
-    disableUrlAccess: true,
-  });
-  return composer.compile().build();
-}
-
-/** A CR alone ends a line as well: some programs still write it so. */
-function wholeLines(text: string): string {
-  return text.includes('\r') ? text.replaceAll(/\r\n?/g, '\n') : text;
-}
-
-/**
- * A message within the message goes as it is: RFC 2046 section 5.2.1 allows it no base64. One that cannot go so is sent
- * as a file, which changes no byte of it.
- */
-function carriedType(type: string, content: Uint8Array): string {
-  if (!/^message\//i.test(type)) return type;
-  // What is no break of a line here is a NUL, a CR alone or a line longer than mail may have.
-  const isMail = asBuffer(content)
-    .toString('latin1')
-    .split(/\r?\n/)
-    .every((line) => line.length <= longestLineOctets && !/[\r\0]/.test(line));
-  return isMail ? type : 'application/octet-stream';
 }
 
 function givenMessageId(headers: Readonly<Record<string, string>>): string | undefined {
@@ -143,7 +161,7 @@ function checkMailbox(field: string, { name, address }: Mailbox): void {
 function checkContentType(field: string, value: string | undefined): void {
   if (value === undefined) return;
   checkValue(field, value);
-  if (!/^[\w!#$&^.+-]+\/[\w!#$&^.+-]+\s*(?:;.*)?$/.test(value) || /^multipart\//i.test(value)) {
+  if (!/^[\w!#$&^.+-]+\/[\w!#$&^.+-]+\s*(?:;[\t -~]*)?$/.test(value) || /^multipart\//i.test(value)) {
     throw new RefusedError('header-invalid', field, 'Not a media type for an attachment, as in image/png');
   }
 }

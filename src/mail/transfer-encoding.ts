@@ -9,8 +9,8 @@ const cr = 13;
 const equals = 61;
 
 /** RFC 5322 section 2.1.1 and RFC 2045 section 6.7, without the line break. */
-const longestLine = 998;
-const longestEncodedLine = 76;
+export const longestLine = 998;
+export const longestEncodedLine = 76;
 
 export interface Decoded {
   readonly bytes: Buffer;
@@ -80,6 +80,42 @@ export function decodeBase64(raw: Buffer, start: number, end: number): Buffer | 
 
 export function encodeBase64Lines(bytes: Buffer): string {
   return bytes.toString('base64').replaceAll(/.{76}(?=.)/g, '$&\r\n');
+}
+
+const hexDigits = Buffer.from('0123456789ABCDEF');
+
+/** Text whose lines end in CRLF, which stay; every other CR and LF is encoded. */
+export function encodeQuotedPrintable(bytes: Buffer): Buffer {
+  // Three for each byte, and a soft line break after 25 of those at the latest.
+  const encoded = Buffer.allocUnsafe(bytes.length * 3 + Math.ceil(bytes.length / 25) * 3);
+  let length = 0;
+  let lineStart = 0;
+  for (let index = 0; index < bytes.length; index++) {
+    const byte = bytes[index] ?? 0;
+    const next = bytes[index + 1];
+    if (byte === cr && next === lf) {
+      length = encoded.writeUInt16BE(0x0d0a, length);
+      lineStart = length;
+      index++;
+      continue;
+    }
+    const blank = byte === 32 || byte === 9;
+    const literal = blank ? next !== cr && next !== undefined : byte > 32 && byte < 127 && byte !== equals;
+    // One column is kept free for the `=` of a soft line break.
+    if (length - lineStart + (literal ? 1 : 3) >= longestEncodedLine) {
+      encoded[length++] = equals;
+      length = encoded.writeUInt16BE(0x0d0a, length);
+      lineStart = length;
+    }
+    if (literal) {
+      encoded[length++] = byte;
+    } else {
+      encoded[length++] = equals;
+      encoded[length++] = hexDigits[byte >> 4] ?? 0;
+      encoded[length++] = hexDigits[byte & 15] ?? 0;
+    }
+  }
+  return encoded.subarray(0, length);
 }
 
 /** ASCII text that takes the place of the encoded bytes from `start` to `end`. */

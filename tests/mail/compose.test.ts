@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import PostalMime from 'postal-mime';
 import { type MailContent, RefusedError } from '../../src/accept/draft.ts';
 import { composeMessage } from '../../src/mail/compose.ts';
+import { decodeQuotedPrintable, encodeQuotedPrintable } from '../../src/mail/transfer-encoding.ts';
 import { completeHeaders, readFacts } from '../../src/mail/headers.ts';
 
 const facts = { messageId: '<17@mail.example.org>', dateMs: Date.UTC(2025, 6, 1), boundarySeed: 'seed17' };
@@ -29,7 +30,7 @@ const content: MailContent = {
 };
 
 test('a message holds what was given, as a reader that nobody here wrote sees it', async () => {
-  const raw = await composeMessage(content, facts);
+  const raw = composeMessage(content, facts);
   const read = await PostalMime.parse(raw);
   assert.deepEqual(read.from, content.from);
   assert.deepEqual(read.to, content.to);
@@ -57,7 +58,7 @@ test('whatever breaks lines in the content, the message has whole CRLF lines of 
         { ...attachment, filename: 'given', contentType: 'message/rfc822' },
         { ...attachment, filename: 'named.eml', contentType: undefined },
       ];
-      const raw = await composeMessage({ ...content, text, html: text, attachments }, facts);
+      const raw = composeMessage({ ...content, text, html: text, attachments }, facts);
       const lines = Buffer.from(raw).toString('latin1').split('\r\n');
       assert.deepEqual(
         lines.filter((line) => line.length > 998 || /[\r\n\0]/.test(line)),
@@ -74,14 +75,14 @@ test('an attached message that mail cannot carry as it is comes out whole, as a 
   const attachments = [
     { filename: 'a.eml', contentType: 'message/rfc822', content: bytes, contentId: undefined },
   ];
-  const read = await PostalMime.parse(await composeMessage({ ...content, attachments }, facts));
+  const read = await PostalMime.parse(composeMessage({ ...content, attachments }, facts));
   assert.equal(read.attachments[0]?.mimeType, 'application/octet-stream');
   assert.deepEqual(Buffer.from(read.attachments[0].content as ArrayBuffer), bytes);
 });
 
 test('the bytes are always the same, in CRLF and short lines, and need no completing', async () => {
-  const raw = Buffer.from(await composeMessage(content, facts));
-  assert.deepEqual(Buffer.from(await composeMessage(content, facts)), raw);
+  const raw = Buffer.from(composeMessage(content, facts));
+  assert.deepEqual(Buffer.from(composeMessage(content, facts)), raw);
   assert.ok(
     raw
       .toString('latin1')
@@ -93,8 +94,87 @@ test('the bytes are always the same, in CRLF and short lines, and need no comple
   assert.equal(readFacts(raw).subject, content.subject);
 });
 
+/** Words as people write them, in every script: what RFC 5322 calls unstructured text. */
+const words = fc
+  .array(fc.string({ unit: 'grapheme', minLength: 1, maxLength: 80 }), { maxLength: 8 })
+  .map((list) =>
+    list
+      .join(' ')
+      .replaceAll(/[\p{C}\p{Z}\s]+/gu, ' ')
+      .replaceAll('=?', '')
+      .trim(),
+  );
+const body = fc
+  .array(fc.string({ unit: 'grapheme', maxLength: 200 }), { maxLength: 20 })
+  .map((lines) => lines.map((line) => line.replaceAll(/[\r\n\0]/g, ' ').toWellFormed()).join('\n'));
+
+test('whatever is written in whatever script is read as it was written, in lines of 76 where they can be', async () => {
+  await fc.assert(
+    fc.asyncProperty(words, words, words, body, body, async (subject, name, filename, text, html) => {
+      const raw = composeMessage(
+        {
+          ...content,
+          from: { address: 'shop@example.org', name },
+          subject,
+          text,
+          html,
+          headers: { 'X-Words': subject },
+          attachments: [attachment({ filename: filename || 'a', content: Buffer.from(html) })],
+        },
+        facts,
+      );
+      const lines = Buffer.from(raw).toString('latin1').split('\r\n');
+      assert.deepEqual(
+        lines.filter((line) => line.length > 76 && /\S\s\S/.test(line.slice(12, 76))),
+        [],
+      );
+      assert.ok(lines.every((line) => /^[\t -~]*$/.test(line)));
+      const read = await PostalMime.parse(raw);
+      assert.equal(read.subject ?? '', subject);
+      assert.equal(readFacts(raw).subject, subject);
+      assert.equal(readFacts(raw).senderName, name);
+      assert.equal(read.text?.replaceAll('\r\n', '\n').trimEnd(), text.trimEnd());
+      assert.equal(read.html?.replaceAll('\r\n', '\n').trimEnd(), html.trimEnd());
+      assert.equal(read.attachments[0]?.filename, filename || 'a');
+      assert.deepEqual(Buffer.from(read.attachments[0]?.content as ArrayBuffer), Buffer.from(html));
+    }),
+    { numRuns: 200 },
+  );
+});
+
+test('quoted-printable goes there and back for every byte', () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 400 }), (array) => {
+      const bytes = Buffer.from(array);
+      const encoded = encodeQuotedPrintable(bytes);
+      assert.deepEqual(decodeQuotedPrintable(encoded, 0, encoded.length).bytes, bytes);
+      assert.match(encoded.toString('latin1'), /^(?:(?:[\t -~]{0,75}[!-~]|)(?:\r\n|$))*$/);
+    }),
+  );
+});
+
+test('an attached message goes unencoded, unless it cannot', async () => {
+  const forwarded = 'Subject: inner\n\nHello\n';
+  const compose = (text: string) =>
+    Buffer.from(
+      composeMessage(
+        {
+          ...content,
+          attachments: [attachment({ contentType: 'message/rfc822', content: Buffer.from(text) })],
+        },
+        facts,
+      ),
+    ).toString();
+  assert.match(
+    compose(forwarded),
+    /message\/rfc822\r\nContent-Transfer-Encoding: 7bit\r\n[^]*Subject: inner\r\n\r\nHello/,
+  );
+  assert.match(compose(`${forwarded}ж`), /message\/rfc822\r\nContent-Transfer-Encoding: 8bit/);
+  assert.match(compose('x'.repeat(2000)), /application\/octet-stream\r\nContent-Transfer-Encoding: base64/);
+});
+
 test('a caller’s own Message-ID counts', async () => {
-  const raw = await composeMessage({ ...content, headers: { 'message-id': '<own@example.org>' } }, facts);
+  const raw = composeMessage({ ...content, headers: { 'message-id': '<own@example.org>' } }, facts);
   assert.equal(readFacts(raw).internetMessageId, '<own@example.org>');
   assert.equal(
     Buffer.from(raw)
@@ -129,8 +209,8 @@ test('nothing that a caller wrote ends a line or takes the place of the service�
     ['attachments[0].contentId', { attachments: [attachment({ contentId: 'a>b' })] }],
   ];
   for (const [field, change] of bad) {
-    await assert.rejects(
-      composeMessage({ ...content, ...change }, facts),
+    assert.throws(
+      () => composeMessage({ ...content, ...change }, facts),
       (error) => error instanceof RefusedError && error.reason === 'header-invalid' && error.field === field,
       field,
     );

@@ -1,0 +1,85 @@
+/**
+ * Building MIME: parts to bytes, each in the plainest transfer encoding that carries it. Knows neither what the parts
+ * mean nor where they came from; the same parts always give the same bytes.
+ */
+import {
+  encodeBase64Lines,
+  encodeQuotedPrintable,
+  longestEncodedLine,
+  longestLine,
+} from './transfer-encoding.ts';
+
+/** The header lines of a part, each with its line break, and its encoded body. */
+export interface Part {
+  readonly headers: string;
+  readonly body: Buffer;
+}
+
+/** What base64 makes of a byte, with its line breaks: quoted-printable may be as long, and can be read. */
+const base64Growth = (4 / 3) * (78 / 76);
+
+const plain = /^[\t\r\n -~]*$/;
+const lineBreak = Buffer.from('\r\n');
+
+/** Text of any line breaks. */
+export function textPart(type: 'text/plain' | 'text/html', text: string): Part {
+  const lines = text.replaceAll(/\r\n?|\n/g, '\r\n');
+  const headers = (encoding: string) =>
+    `Content-Type: ${type}; charset=utf-8\r\nContent-Transfer-Encoding: ${encoding}\r\n`;
+  const bytes = Buffer.from(lines);
+  if (plain.test(lines) && longestLineOf(bytes) <= longestEncodedLine) {
+    return { headers: headers('7bit'), body: bytes };
+  }
+  const quoted = encodeQuotedPrintable(bytes);
+  return quoted.length <= bytes.length * base64Growth
+    ? { headers: headers('quoted-printable'), body: quoted }
+    : { headers: headers('base64'), body: base64Of(bytes) };
+}
+
+/** @param headers what says how it is shown and named */
+export function filePart(type: string, headers: string, content: Buffer): Part {
+  const contentType = (value: string) => `Content-Type: ${value}\r\nContent-Transfer-Encoding: `;
+  if (!/^message\//i.test(type)) {
+    return { headers: `${contentType(type)}base64\r\n${headers}`, body: base64Of(content) };
+  }
+  // RFC 2046 section 5.2.1: a message inside a message may not be encoded. One that cannot go so is sent as a file.
+  const text = content.toString('latin1').replaceAll(/\r?\n/g, '\r\n');
+  const body = Buffer.from(text, 'latin1');
+  if (/\0|\r(?!\n)/.test(text) || longestLineOf(body) > longestLine) {
+    return {
+      headers: `${contentType('application/octet-stream')}base64\r\n${headers}`,
+      body: base64Of(content),
+    };
+  }
+  const encoding = body.some((byte) => byte > 127) ? '8bit' : '7bit';
+  return { headers: `${contentType(type)}${encoding}\r\n${headers}`, body };
+}
+
+const base64Of = (content: Buffer): Buffer => Buffer.from(encodeBase64Lines(content), 'latin1');
+
+/** @param boundary something that none of the parts holds */
+export function multipart(subtype: string, boundary: string, parts: readonly Part[]): Part {
+  return {
+    headers: `Content-Type: multipart/${subtype}; boundary="${boundary}"\r\n`,
+    body: Buffer.concat([
+      ...parts.flatMap(({ headers, body }) => [
+        Buffer.from(`--${boundary}\r\n${headers}\r\n`),
+        body,
+        lineBreak,
+      ]),
+      Buffer.from(`--${boundary}--\r\n`),
+    ]),
+  };
+}
+
+/** In bytes, without the line break. */
+function longestLineOf(bytes: Buffer): number {
+  let longest = 0;
+  for (let start = 0; start < bytes.length; ) {
+    const feed = bytes.indexOf('\r\n', start);
+    const end = feed < 0 ? bytes.length : feed;
+    longest = Math.max(longest, end - start);
+    start = end + 2;
+  }
+  return longest;
+}
