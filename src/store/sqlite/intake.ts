@@ -144,6 +144,17 @@ export const intakeWrites = {
   },
 };
 
+/**
+ * Bytes in memory of their own. A small Buffer is a view into a pool of 64 KiB, and what goes to the writer's thread is
+ * copied with all the memory that it is a view of.
+ */
+function inOwnMemory(bytes: Uint8Array): Uint8Array {
+  return bytes.byteLength === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes);
+}
+
 export function intakeStore(reader: Reader, write: WriteVerbs['intake']): IntakeStore {
-  return { ...write, earlier: async (input) => earlierAnswer(reader, input) };
+  return {
+    accept: (submission) => write.accept({ ...submission, raw: inOwnMemory(submission.raw) }),
+    earlier: async (input) => earlierAnswer(reader, input),
+  };
 }
