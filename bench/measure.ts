@@ -14,6 +14,8 @@ export interface Bench extends AsyncDisposable {
   readonly contenders: readonly Contender[];
   /** Who could not take part, and why. */
   readonly leftOut: readonly string[];
+  /** What else was seen, told after the last round. */
+  notes?(): Promise<readonly string[]>;
 }
 
 export interface Row {
@@ -21,6 +23,12 @@ export interface Row {
   /** What is done and counted, in one line. */
   readonly work: string;
   readonly unit: string;
+  /** Whether a larger figure is the better one. */
+  readonly better: 'more' | 'less';
+  /** What the project wants of itself. */
+  readonly toReach: string;
+  /** Only when it is named: it takes long. */
+  readonly byNameAlone?: boolean;
   /** @param scale shrinks the work: 1 is the row as it is published */
   open(scale: number): Promise<Bench>;
 }
@@ -34,12 +42,11 @@ export interface Figure {
   readonly ratio: number;
 }
 
-export interface RowResult {
+export interface RowResult extends Pick<Row, 'work' | 'unit' | 'better' | 'toReach'> {
   readonly row: string;
-  readonly work: string;
-  readonly unit: string;
   readonly figures: readonly Figure[];
   readonly leftOut: readonly string[];
+  readonly notes: readonly string[];
 }
 
 /** Runs every contender once to warm up and then `rounds` times, in turn. */
@@ -58,8 +65,9 @@ export async function measure(row: Row, rounds: number, scale: number): Promise<
     highest: Math.max(...values),
     ratio: (medians[0] ?? 0) / (medians[index] ?? 0),
   }));
-  const { name, work, unit } = row;
-  return { row: name, work, unit, figures, leftOut: bench.leftOut };
+  const { name, work, unit, better, toReach } = row;
+  const notes = (await bench.notes?.()) ?? [];
+  return { row: name, work, unit, better, toReach, figures, leftOut: bench.leftOut, notes };
 }
 
 /** @returns things a second: `count` of them, done while `work` ran */

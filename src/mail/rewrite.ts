@@ -9,7 +9,7 @@ import {
   decodeBase64,
   decodeQuotedPrintable,
   encodeBase64Lines,
-  longestPlainInsertion,
+  longestLine,
   type Replacement,
   splice,
 } from './transfer-encoding.ts';
@@ -129,7 +129,7 @@ function replacementsFor({ part, places }: PlannedPart, changes: RecipientChange
   for (const place of places) {
     const text = textFor(place, part.kind, changes);
     if (text === undefined) continue;
-    if (part.encoding === 'identity' && text.length > longestPlainInsertion) continue;
+    if (part.encoding === 'identity' && text.length > longestLine) continue;
     replacements.push({ start: place.start, end: place.end, text });
   }
   return replacements;

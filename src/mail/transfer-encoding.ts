@@ -186,6 +186,3 @@ function insertQuotedPrintable(text: string, startColumn: number, restLength: nu
   }
   return column + restLength >= longestEncodedLine && column > 0 ? `${encoded}=\r\n` : encoded;
 }
-
-/** The longest text that fits a line of its own in a part without an encoding. */
-export const longestPlainInsertion = longestLine;

@@ -34,6 +34,7 @@ export async function runProgram(
 
 /** A program that runs beside the test until it is disposed of. */
 export interface Companion extends AsyncDisposable {
+  readonly pid: number;
   /** Resolves with its exit code when it has ended, undefined after a signal. */
   readonly closed: Promise<number | undefined>;
   readonly stdout: Printed;
@@ -54,6 +55,7 @@ export function startProgram(
     return closed;
   };
   return {
+    pid: child.pid ?? 0,
     closed,
     stdout,
     stderr,

@@ -2,7 +2,7 @@
  * The real service as its operator runs it: `src/main.ts serve` as a process of its own, on free ports, with a data
  * folder of its own that goes with it. Stopped, killed and started again as a test likes.
  */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -76,6 +76,12 @@ export class TestService implements AsyncDisposable {
   /** What it has logged since its last start. */
   get log(): string {
     return this.#process?.stderr.text ?? '';
+  }
+
+  /** What it holds in memory now, as Linux counts it. */
+  async residentMegabytes(): Promise<number> {
+    const status = await readFile(`/proc/${this.#process?.pid}/status`, 'utf8');
+    return Math.round(Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]) / 1024);
   }
 
   /** Runs a command of its command line on its data folder. @returns its JSON */
