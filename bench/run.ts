@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import { measure, type Row, type RowResult } from './measure.ts';
 import { accept } from './rows/accept.ts';
 import { append } from './rows/append.ts';
+import { backlog } from './rows/backlog.ts';
 import { httpAccept } from './rows/http-accept.ts';
 import { relay, relayNotKept } from './rows/relay.ts';
 import { start } from './rows/start.ts';
@@ -24,6 +25,7 @@ const rows: readonly Row[] = [
   webhookLatency,
   track,
   start,
+  backlog,
 ];
 
 function table({ row, work, unit, better, toReach, figures, leftOut, notes }: RowResult): string {

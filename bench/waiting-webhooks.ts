@@ -7,7 +7,7 @@ import { runProgram } from '../tests/support/program.ts';
 import { type TestAccount, TestService } from '../tests/support/service.ts';
 import type { Bench } from './measure.ts';
 import { type CountingReceiver, startCountingReceiver } from './receiver.ts';
-import { addWaitingEvents } from './waiting-events.ts';
+import { addWaitingEvents } from './waiting-rows.ts';
 
 const postLoop = join(import.meta.dirname, 'post-loop.ts');
 
