@@ -7,7 +7,7 @@ import type { FastifyError, FastifySchemaValidationError } from 'fastify';
 import { type RefusalReason, RefusedError } from '../accept/draft.ts';
 import { TemplateError } from '../accept/templates/render.ts';
 import { StoreBusyError, StoreFullError } from '../store/contract/store.ts';
-import { ApiError } from './errors.ts';
+import { ApiError, notFound } from './errors.ts';
 
 export interface Refusal {
   readonly statusCode: number;
@@ -72,6 +72,8 @@ const internal: Refusal = {
 function frameworkRefusal(error: Partial<FastifyError>): Refusal | undefined {
   const { statusCode = 500, code = '', message = '', validation, validationContext } = error;
   if (validation !== undefined) return invalid(validation, validationContext ?? 'body');
+  // A path that cannot be decoded names nothing here; it is not repeated in the answer.
+  if (code === 'FST_ERR_BAD_URL') return refusalOf(notFound('path'));
   if (statusCode < 400 || statusCode >= 500) return undefined;
   const refusal = { statusCode, message, field: '', retryAfterS: undefined };
   switch (statusCode) {

@@ -68,7 +68,10 @@ describe('a refusal', () => {
     assert.deepEqual([method.status, method.json.error.code], [405, 'method-not-allowed']);
     assert.equal(method.headers['allow'], 'GET, HEAD');
     const badUrl = await api.call('GET', '/api/messages/%');
-    assert.deepEqual([badUrl.status, badUrl.json.error.code], [400, 'request-malformed']);
+    assert.deepEqual([badUrl.status, badUrl.json.error.code], [404, 'not-found']);
+    const badToken = await api.call('GET', '/c/%zz');
+    assert.equal(badToken.status, 404);
+    assert.doesNotMatch(JSON.stringify(badToken.json), /zz/);
     await api.post('/api/messages', { from: 'a@b.org', to: ['c@d.org'], subject: 's', text: 't' });
     for (const path of ['abc', '1.5', '0x1', 'true', '%201', '%2B1', '1e0', '0']) {
       const badId = await api.call('GET', `/api/messages/${path}`);

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { describe, test } from 'node:test';
 import { accountsConformance } from '../../src/store/conformance/accounts.ts';
 import { domainsConformance } from '../../src/store/conformance/domains.ts';
@@ -17,7 +18,7 @@ import { retentionConformance } from '../../src/store/conformance/retention.ts';
 import { suppressionsConformance } from '../../src/store/conformance/suppressions.ts';
 import { templatesConformance } from '../../src/store/conformance/templates.ts';
 import { webhooksConformance } from '../../src/store/conformance/webhooks.ts';
-import type { Store } from '../../src/store/contract/store.ts';
+import { type Store, StoreBusyError } from '../../src/store/contract/store.ts';
 import { FolderLockedError, openSqliteStore } from '../../src/store/sqlite/open.ts';
 
 const freshFolder = () => mkdtemp(join(tmpdir(), 'aftersend-store-'));
@@ -84,5 +85,22 @@ describe('the data folder', () => {
     assert.equal(results.filter(({ status }) => status === 'fulfilled').length, 495);
     assert.equal(await store.messages.count({ accountId }, 1000), 495);
     assert.equal(await store.queue.depth(), 495);
+  });
+
+  test('a process that does not let go of the database makes callers come later, and only until it does', async () => {
+    const folder = await freshFolder();
+    await using store = await openSqliteStore(folder, 'serve');
+    const { id: accountId } = await anAccount(store);
+    const other = new DatabaseSync(join(folder, 'aftersend.db'));
+    other.exec('BEGIN IMMEDIATE');
+    const accept = () => store.intake.accept(aSubmission(accountId));
+    const outcomes = await Promise.allSettled([accept(), accept(), accept()]);
+    for (const outcome of outcomes) {
+      assert.ok(outcome.status === 'rejected' && outcome.reason instanceof StoreBusyError);
+    }
+    other.exec('ROLLBACK');
+    other.close();
+    assert.deepEqual(await accepted(store, aSubmission(accountId)), [1]);
+    await rm(folder, { recursive: true });
   });
 });

@@ -16,11 +16,14 @@ export interface Call {
   readonly input: unknown;
 }
 
+/** The disk has no room; another process holds the file's lock for too long. */
+export type Trouble = 'full' | 'locked';
+
 export interface Reply {
   readonly answers: readonly (
     | { id: number; result: unknown }
-    /** An error loses its class between threads: `full` says that the disk was. */
-    | { id: number; error: Error; full: boolean }
+    /** An error loses its class between threads, so what a caller has to know of it stands beside it. */
+    | { id: number; error: Error; trouble: Trouble | undefined }
   )[];
   readonly grownLogs: readonly number[];
 }
@@ -45,8 +48,9 @@ function runAll(database: Writer, calls: readonly Call[]): Reply {
     );
     return { answers, grownLogs };
   } catch (error) {
-    if (calls.length === 1) {
-      const answers = calls.map(({ id }) => ({ id, error: error as Error, full: isDiskFull(error) }));
+    // Waiting for the lock once more for each call would make all of them wait for all.
+    if (calls.length === 1 || troubleOf(error) === 'locked') {
+      const answers = calls.map(({ id }) => ({ id, error: error as Error, trouble: troubleOf(error) }));
       return { answers, grownLogs: [] };
     }
     const replies = calls.map((call) => runAll(database, [call]));
@@ -57,10 +61,11 @@ function runAll(database: Writer, calls: readonly Call[]): Reply {
   }
 }
 
-/** SQLITE_FULL, and SQLITE_IOERR_WRITE, which a full disk gives as well. */
-function isDiskFull(error: unknown): boolean {
-  const { errcode } = error as { errcode?: number };
-  return errcode === 13 || errcode === 778;
+/** What is no fault of the call: SQLITE_BUSY; SQLITE_FULL, and SQLITE_IOERR_WRITE, which a full disk gives as well. */
+const troubles: Readonly<Record<number, Trouble>> = { 5: 'locked', 13: 'full', 778: 'full' };
+
+function troubleOf(error: unknown): Trouble | undefined {
+  return troubles[(error as { errcode?: number }).errcode ?? 0];
 }
 
 function serve(port: MessagePort, file: string): void {

@@ -5,7 +5,7 @@
 import { Worker } from 'node:worker_threads';
 import { StoreBusyError, StoreFullError } from '../contract/store.ts';
 import type { Writer } from './database.ts';
-import type { Call, Reply, ToWriter } from './writer-thread.ts';
+import type { Call, Reply, ToWriter, Trouble } from './writer-thread.ts';
 import { writes } from './writes.ts';
 
 type Async<Verb> = Verb extends (database: Writer, input: infer Input) => infer Result
@@ -97,10 +97,8 @@ export class SqliteWriter {
     for (const answer of answers) {
       const waiting = this.#answers.get(answer.id);
       this.#answers.delete(answer.id);
-      if ('error' in answer) {
-        const { error, full } = answer;
-        waiting?.reject(full ? new StoreFullError('the disk is full', { cause: error }) : error);
-      } else waiting?.resolve(answer.result);
+      if ('error' in answer) waiting?.reject(asCallersKnowIt(answer.error, answer.trouble));
+      else waiting?.resolve(answer.result);
     }
     if (grownLogs.length > 0) this.#onGrownLogs(grownLogs);
   }
@@ -109,5 +107,16 @@ export class SqliteWriter {
     this.#failure ??= error;
     for (const { reject } of this.#answers.values()) reject(this.#failure);
     this.#answers.clear();
+  }
+}
+
+function asCallersKnowIt(error: Error, trouble: Trouble | undefined): Error {
+  switch (trouble) {
+    case 'full':
+      return new StoreFullError('the disk is full', { cause: error });
+    case 'locked':
+      return new StoreBusyError('another process holds the database', { cause: error });
+    case undefined:
+      return error;
   }
 }
