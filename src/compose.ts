@@ -353,6 +353,11 @@ async function startSimulated(ground: Ground, inbound: ListenAddress): Promise<L
 /** Where recipients' servers listen. */
 const smtpPort = 25;
 
+/** The names of this service in DNS, by which an MX record may lead back to it. */
+function ownNamesOf({ hostname, sources }: Config): readonly string[] {
+  return [hostname, ...sources.map(({ ehloName }) => ehloName)].map((name) => name.toLowerCase());
+}
+
 function poolsOf({ sources }: Config): readonly Pool[] {
   return [...Map.groupBy(sources, ({ pool }) => pool)].map(([name, list]) => ({ name, sources: list }));
 }
@@ -377,7 +382,7 @@ function startOut(ground: Ground, simulator: ListenAddress) {
     router: createRouter({
       route: config.route,
       simulator,
-      mailHosts: createMailHosts({ resolver, mayConnect: guard, random }),
+      mailHosts: createMailHosts({ resolver, mayConnect: guard, ownNames: ownNamesOf(config), random }),
       demandsOf: createDemands({
         resolver,
         findStsPolicy: createStsPolicies({ resolver, agent, clock, count: countTls }),

@@ -87,6 +87,7 @@ const byStage: Partial<Record<AttemptStage, Category>> = {
 };
 
 function categoryOf({ code, enhancedCode, words, stage }: Facts): Category {
+  if (stage === 'dns' && enhancedCode === '5.4.6') return 'loop';
   if (stage === 'dns') return code.startsWith('4') ? 'connection' : 'domain-unknown';
   const ofStage = byStage[stage];
   if (ofStage !== undefined) return ofStage;

@@ -26,6 +26,7 @@ const table: readonly (readonly [string, AttemptStage, Category, boolean])[] = [
   ['554 5.4.6 loop detected', 'data', 'loop', false],
   ['535 5.7.8 bad credentials', 'auth', 'authentication', false],
   ['554 5.4.4 Aftersend: no such domain', 'dns', 'domain-unknown', true],
+  ['554 5.4.6 Aftersend: the mail server is this service itself', 'dns', 'loop', false],
   ['451 4.4.4 Aftersend: no answer', 'dns', 'connection', false],
   ['451 4.4.1 Aftersend: no connection', 'connect', 'connection', false],
   ['451 4.4.2 Aftersend: connection lost', 'data', 'connection', false],

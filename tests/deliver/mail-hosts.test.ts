@@ -32,6 +32,15 @@ const records = [
   mx('xn--e1afmkfd.test', 10, 'first.example.org'),
   mx('broken.test', 10, 'servfail.test'),
   a('short.test', '192.0.2.8', 5),
+  mx('backed-up.test', 10, 'first.example.org'),
+  mx('backed-up.test', 20, 'ours.example.net'),
+  mx('backed-up.test', 20, 'second.example.org'),
+  mx('backed-up.test', 30, 'second.example.org'),
+  mx('circle.test', 10, 'OURS.example.net'),
+  mx('circle.test', 20, 'second.example.org'),
+  a('ours.example.net', '192.0.2.9'),
+  mx('half-known.test', 10, 'servfail.test'),
+  mx('half-known.test', 20, 'inside.private.test'),
 ] as const;
 
 const servfail = 2;
@@ -42,7 +51,12 @@ async function open(zone: Partial<Zone> = {}, clock = systemClock) {
   const mayConnect = (address: string) => !address.startsWith('10.');
   return {
     asked: server.asked,
-    mailHosts: createMailHosts({ resolver, mayConnect, random: systemRandom }),
+    mailHosts: createMailHosts({
+      resolver,
+      mayConnect,
+      ownNames: ['ours.example.net'],
+      random: systemRandom,
+    }),
     [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   };
 }
@@ -100,6 +114,21 @@ test('an address that the guard refuses is never given, wherever it comes from',
   const { mailHosts } = dns;
   assert.deepEqual(await refusal(mailHosts('private.test')), [true, '554', '5.4.1']);
   assert.deepEqual(await refusal(mailHosts('[10.0.0.1]')), [true, '554', '5.4.1']);
+});
+
+test('a guarded address is no reason to give up while another host could not be asked for', async () => {
+  await using dns = await open();
+  assert.deepEqual(await refusal(dns.mailHosts('half-known.test')), [false, '451', '4.4.4']);
+});
+
+test('hosts no better than ourselves are passed over; where we are the best, mail would come back for ever', async () => {
+  await using dns = await open();
+  const { mailHosts } = dns;
+  const names = (await mailHosts('backed-up.test')).map(({ name }) => name);
+  assert.deepEqual(names, ['first.example.org']);
+  for (const domain of ['circle.test', 'ours.example.net']) {
+    assert.deepEqual(await refusal(mailHosts(domain)), [true, '554', '5.4.6'], domain);
+  }
 });
 
 test('an answer that was cut short comes by TCP', async () => {

@@ -45,7 +45,12 @@ test('MX, its absence, null MX, aliases, both families and long answers, as real
     anchors: [...anchors, ...anchors.map((line) => line.replace(/^outside/, 'bogus'))],
   });
   const resolver = createResolver({ server: resolving.address, clock: systemClock, random: systemRandom });
-  const mailHosts = createMailHosts({ resolver, mayConnect: addressGuard([]), random: systemRandom });
+  const mailHosts = createMailHosts({
+    resolver,
+    mayConnect: addressGuard([]),
+    ownNames: [],
+    random: systemRandom,
+  });
   const refusal = async (domain: string) => {
     const error: unknown = await mailHosts(domain).then(
       () => undefined,

@@ -177,7 +177,7 @@ test('who may be sent to by which TLS is as DNS and policies say', async (contex
     const router = createRouter({
       route: { kind: 'mx' },
       simulator: { host: '127.0.0.1', port: 1 },
-      mailHosts: createMailHosts({ resolver, mayConnect: guard, random: systemRandom }),
+      mailHosts: createMailHosts({ resolver, mayConnect: guard, ownNames: [], random: systemRandom }),
       demandsOf: createDemands({
         resolver,
         findStsPolicy,

@@ -28,22 +28,25 @@ export type MailHosts = (domain: string) => Promise<readonly MailHost[]>;
 export function createMailHosts({
   resolver,
   mayConnect,
+  ownNames,
   random,
 }: {
   resolver: Resolver;
   /** The guard: false for an address that delivery must not reach. */
   mayConnect: (address: string) => boolean;
+  /** Under which this service is itself a mail server, in lower case. */
+  ownNames: readonly string[];
   random: Random;
 }): MailHosts {
   return async (recipientDomain) => {
     const literal = literalAddress(recipientDomain);
-    if (literal !== undefined)
-      return permittedBy(mayConnect, recipientDomain, [
-        { name: recipientDomain, preference: 0, addresses: [literal], secure: false },
-      ]);
+    if (literal !== undefined) {
+      if (!mayConnect(literal)) throw notPublic(recipientDomain);
+      return [{ name: recipientDomain, preference: 0, addresses: [literal], secure: false }];
+    }
     const domain = domainToASCII(recipientDomain);
     if (domain === '') throw AttemptError.impossible('dns', '5.4.4', `${recipientDomain} is no domain name`);
-    const names = await mailNames(domain);
+    const names = withoutOurselves(domain, await mailNames(domain)).slice(0, maxHosts);
     const hosts = await Promise.allSettled(
       names.map(async ({ name, preference, secure }): Promise<MailHost> => {
         const found = await addressesOf(name);
@@ -52,8 +55,11 @@ export function createMailHosts({
     );
     const known = hosts.flatMap((host) => (host.status === 'fulfilled' ? [host.value] : []));
     const withAddress = known.filter(({ addresses }) => addresses.length > 0);
-    if (withAddress.length > 0) return permittedBy(mayConnect, domain, withAddress);
+    const permitted = permittedBy(mayConnect, withAddress);
+    if (permitted.length > 0) return permitted;
+    // One that could not be asked for may be the good one: nothing is for good yet.
     for (const host of hosts) if (host.status === 'rejected') throw asAttemptError(domain, host.reason);
+    if (withAddress.length > 0) throw notPublic(domain);
     throw AttemptError.impossible('dns', '5.4.4', `no mail server of ${domain} has an address`);
   };
 
@@ -68,7 +74,7 @@ export function createMailHosts({
       case 'no-such-name':
         throw AttemptError.impossible('dns', '5.4.4', `there is no domain ${domain}`);
       case 'empty':
-        return [{ name: domain, preference: 0, secure: found.authenticated }];
+        return [{ name: domain.toLowerCase(), preference: 0, secure: found.authenticated }];
       case 'found': {
         const records = found.records.map(({ preference = 0, exchange }) => ({
           preference,
@@ -83,10 +89,20 @@ export function createMailHosts({
           .sort((a, b) => a.preference - b.preference || a.lot - b.lot);
         return sorted
           .filter(({ name }, index) => sorted.findIndex((other) => other.name === name) === index)
-          .slice(0, maxHosts)
           .map(({ name, preference }) => ({ name, preference, secure: found.authenticated }));
       }
     }
+  }
+
+  /** RFC 5321 section 5.1: a host that is no better than ourselves would only send the message back here. */
+  function withoutOurselves<Named extends Pick<MailHost, 'name' | 'preference'>>(
+    domain: string,
+    hosts: readonly Named[],
+  ): readonly Named[] {
+    const ours = hosts.filter(({ name }) => ownNames.includes(name)).map(({ preference }) => preference);
+    const better = hosts.filter(({ preference }) => preference < Math.min(...ours));
+    if (better.length > 0) return better;
+    throw AttemptError.impossible('dns', '5.4.6', `the mail server of ${domain} is this service itself`);
   }
 
   /** Of both families in turn, so that a family that cannot be reached from here costs one try each. */
@@ -111,15 +127,15 @@ export function createMailHosts({
 /** The hosts with the addresses that delivery may reach. */
 function permittedBy(
   mayConnect: (address: string) => boolean,
-  domain: string,
   hosts: readonly MailHost[],
 ): readonly MailHost[] {
-  const reachable = hosts
+  return hosts
     .map((host) => ({ ...host, addresses: host.addresses.filter(mayConnect) }))
     .filter(({ addresses }) => addresses.length > 0);
-  if (reachable.length > 0) return reachable;
-  throw AttemptError.impossible('connect', '5.4.1', `the mail servers of ${domain} have no public address`);
 }
+
+const notPublic = (domain: string): AttemptError =>
+  AttemptError.impossible('connect', '5.4.1', `the mail servers of ${domain} have no public address`);
 
 function interleaved(longer: readonly string[], shorter: readonly string[]): string[] {
   return longer.flatMap((address, index) => [address, ...shorter.slice(index, index + 1)]);
