@@ -84,12 +84,12 @@ function fieldsToSign(all: readonly HeaderField[]): { fields: HeaderField[]; nam
 const valueOf = (bytes: Buffer, { valueStart, end }: HeaderField): string =>
   bytes.toString('latin1', valueStart, end);
 
-/** Section 3.4.2. */
+/** Section 3.4.2. Only space and tab are blanks: bytes that `trim` would take for one end many a word in UTF-8. */
 function relaxedField(name: string, value: string): string {
   const line = value
     .replaceAll(/\r?\n/g, '')
     .replaceAll(/[ \t]+/g, ' ')
-    .trim();
+    .replaceAll(/^ | $/g, '');
   return `${name}:${line}\r\n`;
 }
 
