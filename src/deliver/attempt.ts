@@ -1,10 +1,11 @@
 /**
- * One attempt: the hosts of a route in their order, until one has answered for the message. It makes no decision about
- * what the answer means.
+ * One attempt: the hosts of a route in their order, until one has taken the message or refused it for good. What becomes
+ * of the message then is decided elsewhere.
  */
 import type { Clock } from '../platform/clock.ts';
 import { AttemptError } from './attempt-error.ts';
 import type { Connections, RouteHost } from './connections.ts';
+import { saysTooFast } from './pace/too-fast.ts';
 import { Envelope } from './smtp/envelope.ts';
 import type { Reply } from './smtp/reply.ts';
 import { Trace } from './smtp/trace.ts';
@@ -24,24 +25,46 @@ export interface AttemptEnd {
   readonly result: Reply | AttemptError;
 }
 
+/**
+ * Servers that an attempt hears out about one message. A refusal for now is often one server's own trouble (its disk,
+ * its load, its view of an IPv6 address), so another is asked (RFC 5321 section 5.1); a whole park of them is not.
+ */
+const mostRefusals = 3;
+
 export async function makeAttempt(
   hosts: readonly RouteHost[],
   message: PreparedMessage,
   { connections, clock, limitMs }: { connections: Connections; clock: Clock; limitMs: number },
 ): Promise<AttemptEnd> {
   const trace = new Trace(clock);
-  let failure: AttemptError | undefined;
-  for (const host of hosts) {
+  // One that has refused is asked again by its other addresses, after all other hosts.
+  const candidates = [...hosts];
+  let unreached: AttemptError | undefined;
+  let refused: { readonly error: AttemptError; readonly where: Place } | undefined;
+  let refusals = 0;
+  for (const host of candidates) {
     try {
       return { trace, result: await sendBy(host) };
     } catch (error) {
       if (!(error instanceof AttemptError)) throw error;
-      failure = error;
-      // The next host is for a server that could not be talked to; an answer about the message stands.
-      if (!beforeMessage.has(error.stage) || clock.now() >= limitMs) break;
+      if (beforeMessage.has(error.stage)) {
+        unreached = error;
+      } else {
+        const tooFast = error.answered && saysTooFast(error.answer);
+        // The best host's word counts: what lesser ones make of a message that it would take later is not final.
+        if (refused === undefined || tooFast) refused = { error, where: placeOf(trace) };
+        if (tooFast || !anotherMayTakeIt(error) || ++refusals >= mostRefusals) break;
+        const addresses = host.addresses.slice(host.addresses.indexOf(trace.address) + 1);
+        if (addresses.length > 0) candidates.push({ ...host, addresses });
+      }
+      if (clock.now() >= limitMs) break;
     }
   }
-  return { trace, result: failure ?? AttemptError.unanswered('dns', 'there is no server to send to') };
+  if (refused !== undefined) {
+    Object.assign(trace, refused.where);
+    return { trace, result: refused.error };
+  }
+  return { trace, result: unreached ?? AttemptError.unanswered('dns', 'there is no server to send to') };
 
   async function sendBy(asRouted: RouteHost): Promise<Reply> {
     const host = message.requireTls ? withTls(asRouted) : asRouted;
@@ -70,6 +93,19 @@ export async function makeAttempt(
 function withTls(host: RouteHost): RouteHost {
   return host.tls === 'opportunistic' ? { ...host, tls: 'required' } : host;
 }
+
+type Place = Pick<Trace, 'host' | 'address' | 'sourceAddress' | 'tls'>;
+
+const placeOf = ({ host, address, sourceAddress, tls }: Trace): Place => ({
+  host,
+  address,
+  sourceAddress,
+  tls,
+});
+
+/** Not where the server may have had the content, and may yet deliver it. */
+const anotherMayTakeIt = ({ stage, permanent, answered }: AttemptError): boolean =>
+  !permanent && (answered || stage !== 'data');
 
 const beforeMessage: ReadonlySet<string> = new Set(['dns', 'connect', 'tls', 'greeting', 'auth']);
 

@@ -55,9 +55,11 @@ export class Connections implements Disposable {
     this.#tools = { clock, deadlines: new Deadlines(clock), timeouts: limits };
   }
 
-  /** A kept connection that was last used a moment ago, undefined if there is none. */
+  /** Of the kept connections to one of the host's addresses the one that was used last, undefined if there is none. */
   kept(host: RouteHost, trace: Trace, limitMs: number): SmtpSession | undefined {
-    const session = this.#idle.get(keyOf(host))?.pop();
+    const sessions = this.#idle.get(keyOf(host)) ?? [];
+    const at = sessions.findLastIndex(({ target }) => host.addresses.includes(target.address));
+    const [session] = at === -1 ? [] : sessions.splice(at, 1);
     if (session === undefined) return undefined;
     this.#idleCount--;
     this.#busy.add(session);

@@ -168,7 +168,7 @@ test('connections are kept for the next message, each for a bounded number of th
   assert.equal(new Set(server.taken.map(({ from }) => from)).size, 40, 'each has its own return path');
 });
 
-test('the next host takes over when one cannot be talked to, and not when one has refused', async () => {
+test('the next host takes over when one cannot be talked to, and not when one has refused for good', async () => {
   await using closed = await startScriptedServer({
     answer: (command) => (command === 'GREETING' ? '554 5.7.1 go away' : undefined),
   });
@@ -186,6 +186,47 @@ test('the next host takes over when one cannot be talked to, and not when one ha
   const [attempt] = await office.attempts(good);
   assert.match(attempt?.dialogue ?? '', /no connection|ECONNREFUSED/);
   assert.match(attempt?.dialogue ?? '', /554 5\.7\.1 go away/);
+});
+
+test('another host or address is asked when one refuses for now; the first one’s word stands if none takes it', async () => {
+  const cases = [
+    { to: 'ann', hosts: ['first and its IPv6'], ends: 'delivered', by: 'first', asked: [2, 0] },
+    { to: 'dropped', hosts: ['first and its IPv6', 'second'], ends: 'delivered', by: 'first', asked: [2, 1] },
+    { to: 'dropped', hosts: ['second', 'first and its IPv6'], ends: 'delivered', by: 'first', asked: [2, 1] },
+    { to: 'ann', hosts: ['first', 'second'], ends: 'deferred', by: 'first', asked: [1, 1] },
+    { to: 'fast', hosts: ['first', 'second'], ends: 'deferred', by: 'first', asked: [1, 0] },
+  ] as const;
+  for (const { to, hosts, ends, by, asked } of cases) {
+    await using first = await startScriptedServer({
+      answer: (command, connection) =>
+        command.startsWith('RCPT') && connection === 1
+          ? to === 'fast'
+            ? '450 4.7.28 unusual rate of mail'
+            : '451 4.3.0 my disk is full'
+          : undefined,
+    });
+    await using second = await startScriptedServer({
+      answer: (command) =>
+        !command.startsWith('RCPT') ? undefined : to === 'dropped' ? 'drop' : '550 5.1.1 unknown',
+    });
+    const known = {
+      first: hostAt(first.port, { name: 'first' }),
+      'first and its IPv6': hostAt(first.port, {
+        name: 'first',
+        addresses: ['127.0.0.1', '::ffff:127.0.0.1'],
+      }),
+      second: hostAt(second.port, { name: 'second' }),
+    };
+    await using office = await openPostOffice({ router: routeTo(...hosts.map((name) => known[name])) });
+    const [id = 0] = await office.post([`${to}@example.org`]);
+    await office.delivery.drained();
+    const attempts = await office.attempts(id);
+    assert.deepEqual(
+      [attempts.map(({ outcome, host }) => [outcome, host]), first.connectionCount, second.connectionCount],
+      [[[ends, by]], ...asked],
+      `${to} by ${hosts.join()}`,
+    );
+  }
 });
 
 test('a destination that never answers holds up nobody else', async () => {
