@@ -25,7 +25,7 @@ export function createSenderCheck({
     if (domain?.verifiedAtMs !== undefined) return;
     const what =
       domain === undefined
-        ? `${name} is no sending domain of this account: add it (POST /api/domains) and publish its records`
+        ? `${name} is no sending domain of this account: add it (POST /api/domains) and publish its records, or let the operator vouch for it`
         : `${domain.name} is not verified yet: publish its records and let us look (POST /api/domains/${domain.id}/verify)`;
     throw new RefusedError('sender-unverified', 'from', what);
   };
