@@ -1,15 +1,26 @@
 /**
  * CSV (RFC 4180) as it is written by us and by spreadsheets: fields quoted where they have to be, CRLF or LF, a byte order
- * mark at the beginning, commas or semicolons. Reading is bounded and takes its text in pieces. Knows no table.
+ * mark at the beginning, commas or semicolons. Reading is bounded and takes its text in pieces. Knows no table. What
+ * strangers have written must never come to a spreadsheet as a formula.
  */
 import { ApiError } from './errors.ts';
 
 const mostFields = 50;
 const longestFieldChars = 2000;
 
+/** What a spreadsheet would calculate, and what stands there already to keep it from that. */
+const formula = /^'*[=+\-@]/;
+
 export function csvLine(fields: readonly string[]): string {
-  return `${fields.map((field) => (/[",;\r\n]|^\s|\s$/.test(field) ? `"${field.replaceAll('"', '""')}"` : field)).join(',')}\r\n`;
+  return `${fields.map((field) => quoted(formula.test(field) ? `'${field}` : field)).join(',')}\r\n`;
 }
+
+const quoted = (field: string): string =>
+  /[",;\r\n]|^\s|\s$/.test(field) ? `"${field.replaceAll('"', '""')}"` : field;
+
+/** As `csvLine` writes it, so that what is exported comes back the same. */
+const withoutApostrophe = (field: string): string =>
+  field.startsWith("'") && formula.test(field) ? field.slice(1) : field;
 
 export interface CsvRow {
   /** Where it begins in the text, from 1. */
@@ -88,7 +99,7 @@ class CsvReader {
 
   #endField(): void {
     if (this.#fields.length >= mostFields) throw malformed(this.#rowLine, 'a line has too many fields');
-    this.#fields.push(this.#field.trim());
+    this.#fields.push(withoutApostrophe(this.#field.trim()));
     this.#field = '';
     this.#state = 'start';
   }

@@ -71,6 +71,16 @@ describe('CSV', () => {
     assert.equal((await api.get('/api/suppressions?stream=news')).json.suppressions.length, 0);
   });
 
+  test('an address that a spreadsheet would calculate is exported as text, and comes back as it was', async () => {
+    await using api = await startApi();
+    const recipients = ["=cmd|'/c'!a0@example.org", '+tag@example.org', '-x@example.org', "'=x@example.org"];
+    await imported(api, csvLine(['email']) + recipients.map((recipient) => csvLine([recipient])).join(''));
+    const kept = await api.store.suppressions.list({ accountId: api.accountId, limit: 10 });
+    assert.deepEqual(kept.map(({ recipient }) => recipient).toSorted(), recipients.toSorted());
+    const exported = await api.get('/api/suppressions/csv');
+    for (const line of exported.text.split('\r\n')) assert.doesNotMatch(line, /^"?[=+@-]/);
+  });
+
   test('lines that say nothing are named and the others taken; of what is no CSV nothing is', async () => {
     await using api = await startApi();
     const answer = await imported(
