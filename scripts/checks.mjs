@@ -8,6 +8,7 @@ const tool = (/** @type {string} */ path) => join(projectRoot, 'node_modules', p
 /** Each by its name, with what stands after `node` on its command line. */
 const checks = {
   types: [tool('typescript/bin/tsc'), '-p', '.'],
+  'console types': [tool('typescript/bin/tsc'), '-p', 'console'],
   lint: [tool('oxlint/bin/oxlint'), '--type-aware', '--deny-warnings'],
   format: [tool('@biomejs/biome/bin/biome'), 'format', '--colors=off', '.'],
   'unused code': [tool('knip/bin/knip.js'), '--no-progress'],

@@ -2,6 +2,7 @@
  * `npm test [-- FILE…]`: installs what the tests need, runs the checks, then all tests (or the files named). A failed
  * check does not keep the tests from running: one run tells everything. The last lines are node's own summary.
  */
+import { ensureConsole } from './console.mjs';
 import { installPeers } from './peers.mjs';
 import { runChecks } from './checks.mjs';
 import { ensureInstalled, entry, pinnedNode, projectRoot, runToEnd } from './toolchain.mjs';
@@ -15,6 +16,7 @@ await entry(async () => {
   process.chdir(projectRoot);
   ensureInstalled('development');
   installPeers({ forBench: false });
+  ensureConsole();
   const checked = await runChecks();
   const named = process.argv.slice(2);
   const tested = await runToEnd(pinnedNode(), [

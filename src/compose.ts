@@ -4,6 +4,7 @@
  */
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { type Logger, pino } from 'pino';
 import { Counter, Registry } from 'prom-client';
 import { createAccept } from './accept/accept.ts';
@@ -55,6 +56,8 @@ import { Recorder } from './track/recorder.ts';
 import { trackRoutes } from './track/routes.ts';
 import { Spool } from './track/spool.ts';
 import { createSeal, type Seal } from './tokens/sealed-secret.ts';
+import { passwords } from './users/passwords.ts';
+import { createPeople } from './users/people.ts';
 import type { MutualTls } from './webhooks/access.ts';
 import { createEndpoints } from './webhooks/endpoints.ts';
 import { tellOfExpiring } from './webhooks/expiry.ts';
@@ -130,12 +133,20 @@ export async function startService(config: Config, surroundings: Surroundings = 
   // One for both doors: who guesses at one is slowed at the other.
   const doorkeeper = credentials(store.accounts, ground.clock);
   const state = { ready: false };
-  await startHttp(ground, { accept, doorkeeper, ready: () => state.ready });
+  // As with waking: the API tells of a door that opens last.
+  let submissionDoor = config.submission;
+  await startHttp(ground, {
+    accept,
+    doorkeeper,
+    ready: () => state.ready,
+    submission: () => ({ host: nameForOthers(ground, submissionDoor.host), port: submissionDoor.port }),
+  });
   const inbound = await startBack(ground);
   const simulator = await startSimulated(ground, inbound);
   const delivery = running.use(await startOut(ground, simulator));
   wakeDelivery = () => delivery.wake();
   const submission = await startIn(ground, { accept, doorkeeper });
+  submissionDoor = submission;
   running.use(
     startForgetting({
       retention: store.retention,
@@ -220,7 +231,12 @@ interface Entrance {
 /** Webhooks, the API and the tracking routes: all that speaks HTTP. */
 async function startHttp(
   ground: Ground,
-  { accept, doorkeeper, ready }: Entrance & { readonly ready: () => boolean },
+  {
+    accept,
+    doorkeeper,
+    ready,
+    submission,
+  }: Entrance & { readonly ready: () => boolean; readonly submission: () => ListenAddress },
 ): Promise<void> {
   const { config, clock, random, logger, registry, store, keys, seal, http, publicUrl, running } = ground;
   const guard = addressGuard(config.webhookAllow);
@@ -255,6 +271,9 @@ async function startHttp(
     accept,
     store,
     credentials: doorkeeper,
+    people: createPeople({ users: store.users, passwords: passwords(random), seal, clock, random }),
+    submission,
+    consoleFolder: fileURLToPath(new URL('../console/dist/', import.meta.url)),
     clock,
     random,
     // Fastify says at info that it listens; whoever starts the service says it better.
@@ -450,6 +469,11 @@ async function withPort({ host, port }: ListenAddress): Promise<ListenAddress> {
 function reachable({ host, port }: ListenAddress): ListenAddress {
   if (host === '0.0.0.0') return { host: '127.0.0.1', port };
   return { host: host === '::' ? '::1' : host, port };
+}
+
+/** What others call a listener: itself on loopback, by the server's name elsewhere. */
+function nameForOthers({ config }: Ground, host: string): string {
+  return /^(127\.|::1$|localhost$)/.test(host) ? host : config.hostname;
 }
 
 const hostInUrl = (host: string): string => {

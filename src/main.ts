@@ -5,6 +5,7 @@ import { ProvisionError } from './accounts/provision.ts';
 import { accountCommands } from './cli/account-commands.ts';
 import { reportCommands } from './cli/report-commands.ts';
 import { inspectMail, inspectReply } from './cli/inspect.ts';
+import { userCommands } from './cli/user-commands.ts';
 import { serve } from './cli/serve.ts';
 import { SecretFileError } from './config/secret-file.ts';
 import { ConfigError, describeSettings, readConfig } from './config/settings.ts';
@@ -15,7 +16,7 @@ import { FolderLockedError, FolderUnusableError, openSqliteStore } from './store
 /** Wrong words on the command line. */
 class UsageError extends Error {}
 
-const storeCommands = { ...accountCommands, ...reportCommands };
+const storeCommands = { ...accountCommands, ...userCommands, ...reportCommands };
 
 const usage = `aftersend COMMAND
 
@@ -32,6 +33,7 @@ ${Object.entries(storeCommands)
   --email E      account create: where its owner is told of trouble
   --time-zone Z  account create: as in Europe/Moscow (UTC)
   --name N       token create: what it is for
+  --role R       user invite: owner (as first set), developer or support
   --version, --help`;
 
 async function main(argv: readonly string[]): Promise<number> {
@@ -55,8 +57,10 @@ async function main(argv: readonly string[]): Promise<number> {
   if (rest.length !== command.words.length) {
     throw new UsageError(`write: aftersend ${[first, second, ...command.words].join(' ')}`);
   }
-  await using store = await openSqliteStore(readConfig().dataFolder, 'command');
-  const { json, lines } = await command.run(store, rest, values);
+  const config = readConfig();
+  await using store = await openSqliteStore(config.dataFolder, 'command');
+  const publicUrl = config.publicUrl ?? `http://${config.http.host}:${config.http.port}`;
+  const { json, lines } = await command.run(store, rest, { ...values, publicUrl });
   return print(values.json ? JSON.stringify(json) : lines.join('\n'));
 }
 
@@ -88,6 +92,7 @@ function parse(argv: readonly string[]) {
         email: { type: 'string' },
         'time-zone': { type: 'string' },
         name: { type: 'string' },
+        role: { type: 'string' },
         version: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
       },

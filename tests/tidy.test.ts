@@ -8,7 +8,7 @@ import { dirname, join, relative, resolve } from 'node:path';
 import { test } from 'node:test';
 
 const root = resolve(import.meta.dirname, '..');
-const sources = globSync('{src,tests,bench,scripts,bin}/**/*.{ts,mjs}', { cwd: root }).sort();
+const sources = globSync('{src,console/src,tests,bench,scripts,bin}/**/*.{ts,tsx,mjs}', { cwd: root }).sort();
 const read = (file: string) => readFileSync(join(root, file), 'utf8');
 
 /** Fails with all offences at once, one a line. */
@@ -22,10 +22,10 @@ function none(offences: readonly string[], rule: string): void {
  */
 const mayImport: Readonly<Record<string, string>> = {
   'main.ts': 'accounts cli config demo platform store/sqlite',
-  cli: 'accounts compose.ts config deliver/classify.ts inbound mail platform store/contract',
+  cli: 'accounts compose.ts config deliver/classify.ts inbound mail platform store/contract users/people.ts',
   demo: 'accounts compose.ts config platform',
   'compose.ts':
-    'accept accounts api config deliver domains events inbound mail maintenance notices platform simulator store/contract store/sqlite tokens track webhooks',
+    'accept accounts api config deliver domains events inbound mail maintenance notices platform simulator store/contract store/sqlite tokens track users webhooks',
   config: '',
   events: '',
   platform: 'config/readers.ts',
@@ -40,7 +40,8 @@ const mayImport: Readonly<Record<string, string>> = {
   simulator: 'config/readers.ts mail platform tokens',
   'webhooks/dialects': 'events',
   webhooks: 'events platform store/contract tokens',
-  api: 'accept accounts domains events mail platform store/contract webhooks',
+  users: 'accept/credentials.ts platform store/contract',
+  api: 'accept accounts domains events mail platform store/contract users webhooks',
   notices: 'accept/draft.ts platform store/contract',
   maintenance: 'platform store/contract',
   'store/contract': 'events',

@@ -8,6 +8,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { clientNetwork } from '../platform/client-address.ts';
 import type { Clock, Random } from '../platform/clock.ts';
+import { type Allowance, BoundedMap, FailureMeter } from '../platform/failure-meter.ts';
 import type { Account, AccountStore } from '../store/contract/accounts.ts';
 
 /** 160 bits. Hexadecimal, so that no shell, URL or command line needs it quoted. */
@@ -18,8 +19,6 @@ const maxCredentialLength = 255;
 /** Failures that an address may make at once, and how long it takes to forget one. */
 const addressAllowance: Allowance = { failures: 20, forgetOneMs: 15_000 };
 const loginAllowance: Allowance = { failures: 10, forgetOneMs: 30_000 };
-/** Addresses, logins and good credentials that are remembered; beyond it the oldest are forgotten. */
-const maxRemembered = 20_000;
 
 /** A new API token or SMTP password, to be shown once. */
 export function newSecret(random: Random): string {
@@ -98,59 +97,3 @@ export function credentials(accounts: AccountStore, clock: Clock): Credentials {
 const noHash = '-'.repeat(64);
 
 const fits = (text: string) => text !== '' && text.length <= maxCredentialLength;
-
-interface Allowance {
-  readonly failures: number;
-  readonly forgetOneMs: number;
-}
-
-/**
- * Counts failures by key and forgets them one by one, in one number a key: the time at which all of them will be
- * forgotten (the generic cell rate algorithm).
- */
-class FailureMeter {
-  readonly #forgottenAtMs = new BoundedMap<string, number>();
-  readonly #allowance: Allowance;
-  readonly #clock: Clock;
-
-  constructor(allowance: Allowance, clock: Clock) {
-    this.#allowance = allowance;
-    this.#clock = clock;
-  }
-
-  /** How long until the key may fail once more, 0 if it may now. */
-  waitMs(key: string): number {
-    const owedMs = (this.#forgottenAtMs.get(key) ?? 0) - this.#clock.now();
-    return Math.max(0, owedMs - (this.#allowance.failures - 1) * this.#allowance.forgetOneMs);
-  }
-
-  add(key: string): void {
-    const fromMs = Math.max(this.#clock.now(), this.#forgottenAtMs.get(key) ?? 0);
-    this.#forgottenAtMs.set(key, fromMs + this.#allowance.forgetOneMs);
-  }
-}
-
-/** A map that forgets what was set longest ago. */
-class BoundedMap<Key, Value> {
-  readonly #map = new Map<Key, Value>();
-
-  get(key: Key): Value | undefined {
-    return this.#map.get(key);
-  }
-
-  has(key: Key): boolean {
-    return this.#map.has(key);
-  }
-
-  set(key: Key, value: Value): void {
-    this.#map.delete(key);
-    this.#map.set(key, value);
-    if (this.#map.size <= maxRemembered) return;
-    const [oldest] = this.#map.keys();
-    if (oldest !== undefined) this.#map.delete(oldest);
-  }
-
-  delete(key: Key): void {
-    this.#map.delete(key);
-  }
-}

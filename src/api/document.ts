@@ -68,14 +68,21 @@ export async function apiDocument(app: App, publicUrl: string): Promise<void> {
         { name: 'settings', description: 'What mail does when it does not say otherwise' },
         { name: 'reports', description: 'What came back and changed nothing' },
         { name: 'account', description: 'The account and its API tokens' },
+        { name: 'console', description: 'People: signing in, users, invitations, the audit log' },
         { name: 'msndr', description: 'The API of msndr, for programs written against it' },
       ],
       components: {
         securitySchemes: {
           token: { type: 'http', scheme: 'bearer', description: 'An API token of the account' },
+          session: {
+            type: 'apiKey',
+            in: 'cookie',
+            name: 'aftersend',
+            description: 'Of a person who signed in; changes need the header `aftersend-console: 1` as well',
+          },
         },
       },
-      security: [{ token: [] }],
+      security: [{ token: [] }, { session: [] }],
     },
     transform: ({ schema, url }) => {
       const family = families.find(({ prefix }) => url.startsWith(prefix));

@@ -18,11 +18,15 @@ import type { Clock, Random } from '../platform/clock.ts';
 import type { Store } from '../store/contract/store.ts';
 import type { App } from './app.ts';
 import { authentication } from './authentication.ts';
+import { auditing, checkRole, sessionAuthentication } from './sessions.ts';
+import { ownSessionRoutes, signInRoutes } from './native/session.ts';
+import { userRoutes } from './native/users.ts';
+import type { People } from '../users/people.ts';
+import { consoleRoutes } from './console.ts';
 import { answerBrokenRequest } from './broken-requests.ts';
 import { apiDocument } from './document.ts';
 import { envelope } from './envelopes.ts';
 import { ApiError } from './errors.ts';
-import { frontPage } from './front-page.ts';
 import { msndrRoutes } from './msndr/routes.ts';
 import { nativeRoutes } from './native/routes.ts';
 import { operationsRoutes } from './operations.ts';
@@ -49,8 +53,14 @@ export interface ApiDependencies {
     | 'reports'
     | 'suppressions'
     | 'templates'
+    | 'users'
   >;
   readonly credentials: Pick<Credentials, 'byToken'>;
+  readonly people: People;
+  /** Where the built console is; the API works without. */
+  readonly consoleFolder: string;
+  /** Where programs reach the SMTP door. */
+  readonly submission: () => { readonly host: string; readonly port: number };
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: FastifyBaseLogger;
@@ -108,18 +118,31 @@ export async function buildApi(dependencies: ApiDependencies): Promise<App> {
   await apiDocument(app, publicUrl);
   const { queue, identity } = dependencies.store;
   operationsRoutes(app, { ...dependencies, queue, identity });
-  frontPage(app);
+  consoleRoutes(app, dependencies.consoleFolder);
   for (const addRoutes of routes.open) await app.register(async (scope: App) => addRoutes(scope));
 
-  const authenticate = authentication(credentials);
-  const family = (own: Routes, others: readonly Routes[]) =>
-    app.register(async (scope: App) => {
-      scope.addHook('onRequest', authenticate);
-      for (const addRoutes of [own, ...others]) await addRoutes(scope);
-    });
+  const byToken = authentication(credentials);
+  const { users, accounts } = dependencies.store;
+  const sessions = { ...dependencies, users, accounts };
+  const bySession = sessionAuthentication(sessions);
   const own = { ...dependencies, messageBodyBytes: messageBodyBytes(dependencies.limits.messageBytes) };
-  await family((scope) => nativeRoutes(scope, own), routes.native);
-  await family((scope) => msndrRoutes(scope, own), routes.msndr);
+  await app.register(async (scope: App) => signInRoutes(scope, sessions));
+  await app.register(async (scope: App) => {
+    scope.addHook('onRequest', async (request, reply) => {
+      if (!(await bySession(request))) await byToken(request, reply);
+    });
+    scope.addHook('onRequest', checkRole);
+    scope.addHook('onSend', auditing(sessions));
+    nativeRoutes(scope, own);
+    ownSessionRoutes(scope, sessions);
+    userRoutes(scope, sessions);
+    for (const addRoutes of routes.native) await addRoutes(scope);
+  });
+  await app.register(async (scope: App) => {
+    scope.addHook('onRequest', byToken);
+    await msndrRoutes(scope, own);
+    for (const addRoutes of routes.msndr) await addRoutes(scope);
+  });
   return app;
 }
 
@@ -144,6 +167,7 @@ function bareApp({ logger, isProxy, timeouts = defaultTimeouts }: ApiDependencie
   // Schemas of answers are documentation that tests hold us to; serialising by them would hide a field they lack.
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
   app.decorateRequest('account', null as never);
+  app.decorateRequest('person', undefined);
   app.addHook('onRequest', async (_request, reply) => {
     reply.headers(securityHeaders);
   });

@@ -20,6 +20,9 @@ export interface CommandOptions {
   readonly email?: string | undefined;
   readonly 'time-zone'?: string | undefined;
   readonly name?: string | undefined;
+  readonly role?: string | undefined;
+  /** Under which URL the console is reached. */
+  readonly publicUrl: string;
 }
 
 export interface Command {
@@ -28,7 +31,9 @@ export interface Command {
   readonly run: (store: Store, words: readonly string[], options: CommandOptions) => Promise<Output>;
 }
 
-async function accountNamed(store: Store, name: string): Promise<Account> {
+export type Commands = Readonly<Record<string, Command>>;
+
+export async function accountNamed(store: Store, name: string): Promise<Account> {
   const account = await store.accounts.byName(name);
   if (account === undefined) throw new ProvisionError(`there is no account '${name}'`);
   return account;
@@ -45,7 +50,7 @@ const state = (revokedAtMs: number | undefined) =>
   revokedAtMs === undefined ? 'good' : `revoked ${day(revokedAtMs)}`;
 
 /** By the words that name them, with the words they take after those. */
-export const accountCommands: Readonly<Record<string, Command>> = {
+export const accountCommands: Commands = {
   'account create': {
     words: ['NAME'],
     async run(store, [name = ''], options) {

@@ -3,6 +3,7 @@ import { pino } from 'pino';
 import { createAccount, type Provisioned } from '../accounts/provision.ts';
 import { type Service, startService } from '../compose.ts';
 import type { Config } from '../config/settings.ts';
+import { invitationLink, makeInvitation } from '../users/people.ts';
 import { systemClock, systemRandom } from '../platform/clock.ts';
 
 /** @returns the exit code, once `stop` has aborted and everything is closed */
@@ -11,7 +12,8 @@ export async function serve(config: Config, stop: AbortSignal): Promise<number> 
   const logger = pino({ level: config.logLevel }, pino.destination(2));
   await using service = await startService(config, { logger });
   const first = await firstAccount(service);
-  process.stdout.write(`${welcome(config, service, first)}\n`);
+  const link = await firstLink(service);
+  process.stdout.write(`${welcome(config, service, first, link)}\n`);
   await new Promise<void>((resolve) => {
     if (stop.aborted) resolve();
     stop.addEventListener('abort', () => resolve());
@@ -29,7 +31,23 @@ async function firstAccount({ store }: Service): Promise<Provisioned | undefined
   );
 }
 
-function welcome(config: Config, service: Service, first: Provisioned | undefined): string {
+/** While nobody can sign in: a link that lets the first person in, once, as owner of the first account. */
+async function firstLink({ store, publicUrl }: Service): Promise<string | undefined> {
+  const [account] = await store.accounts.list();
+  if (account === undefined || (await store.users.any())) return undefined;
+  const secret = await makeInvitation(
+    { users: store.users, clock: systemClock, random: systemRandom },
+    { email: '', purpose: { kind: 'join', accountId: account.id, role: 'owner' } },
+  );
+  return invitationLink(publicUrl, secret);
+}
+
+function welcome(
+  config: Config,
+  service: Service,
+  first: Provisioned | undefined,
+  link: string | undefined,
+): string {
   const at = ({ host, port }: { host: string; port: number }) => `${host}:${port}`;
   const lines = [
     `Aftersend is up.  Stop it with Ctrl-C; what it has accepted is kept in ${config.dataFolder}.`,
@@ -40,6 +58,14 @@ function welcome(config: Config, service: Service, first: Provisioned | undefine
     `  inbound mail     ${at(service.inbound)}`,
     `  mail goes to     ${describeRoute(config)}`,
   ];
+  if (link !== undefined) {
+    lines.push(
+      '',
+      'Nobody can sign in to the console yet. Set your password here (the link works once):',
+      '',
+      `  ${link}`,
+    );
+  }
   if (first === undefined) return lines.join('\n');
   return [
     ...lines,

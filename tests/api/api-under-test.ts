@@ -19,6 +19,8 @@ import { type ApiDependencies, buildApi } from '../../src/api/server.ts';
 import { systemRandom } from '../../src/platform/clock.ts';
 import type { Store } from '../../src/store/contract/store.ts';
 import { openSqliteStore } from '../../src/store/sqlite/open.ts';
+import { passwords } from '../../src/users/passwords.ts';
+import { createPeople, type People } from '../../src/users/people.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 
 export const startMs = Date.UTC(2026, 10, 21, 12);
@@ -44,6 +46,7 @@ export interface ApiUnderTest extends AsyncDisposable {
   readonly store: Store;
   readonly clock: ManualClock;
   readonly accountId: number;
+  readonly people: People;
   readonly token: string;
   /** What was logged, one JSON line an entry. */
   readonly log: string[];
@@ -67,6 +70,13 @@ export async function startApi(changes: Partial<ApiDependencies> = {}): Promise<
   const { account, token } = await createAccount(provision, { name: 'acme', email: '', timeZone: 'UTC' });
   const log: string[] = [];
   let wakes = 0;
+  const people = createPeople({
+    users: store.users,
+    passwords: passwords(systemRandom),
+    seal: { close: (secret) => secret, open: (sealed) => sealed },
+    clock,
+    random: systemRandom,
+  });
   const app = await buildApi({
     accept: createAccept({
       checkSender: async () => {},
@@ -80,6 +90,9 @@ export async function startApi(changes: Partial<ApiDependencies> = {}): Promise<
     }),
     store,
     credentials: credentials(store.accounts, clock),
+    people,
+    submission: () => ({ host: 'mail.example.net', port: 2587 }),
+    consoleFolder: join(folder, 'console'),
     clock,
     random: systemRandom,
     logger: pino({ level: 'warn' }, { write: (line) => log.push(line) }),
@@ -140,6 +153,7 @@ export async function startApi(changes: Partial<ApiDependencies> = {}): Promise<
     store,
     clock,
     accountId: account.id,
+    people,
     token,
     log,
     wakes: () => wakes,

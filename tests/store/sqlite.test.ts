@@ -17,6 +17,7 @@ import { reportsConformance } from '../../src/store/conformance/reports.ts';
 import { retentionConformance } from '../../src/store/conformance/retention.ts';
 import { suppressionsConformance } from '../../src/store/conformance/suppressions.ts';
 import { templatesConformance } from '../../src/store/conformance/templates.ts';
+import { usersConformance } from '../../src/store/conformance/users.ts';
 import { webhooksConformance } from '../../src/store/conformance/webhooks.ts';
 import { type Store, StoreBusyError } from '../../src/store/contract/store.ts';
 import { FolderLockedError, openSqliteStore } from '../../src/store/sqlite/open.ts';
@@ -47,6 +48,7 @@ for (const suite of [
   retentionConformance,
   suppressionsConformance,
   templatesConformance,
+  usersConformance,
   webhooksConformance,
 ]) {
   suite(openFresh);

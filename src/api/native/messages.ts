@@ -139,6 +139,8 @@ export function messageRoutes(app: App, store: Pick<Store, 'messages' | 'log' | 
   app.get(
     '/api/messages/:id/source',
     {
+      // Mail holds secrets: links to set a password, for one.
+      config: { role: 'developer' },
       schema: {
         operationId: 'getMessageSource',
         tags: ['messages'],

@@ -5,11 +5,14 @@ import type { Store } from '../../store/contract/store.ts';
 import type { App } from '../app.ts';
 import { accountRoutes } from './account.ts';
 import { complaintRoute } from './complaints.ts';
+import { dialectRoute } from './dialects.ts';
 import { eventRoutes } from './events.ts';
 import { mailSettingsRoutes } from './mail-settings.ts';
+import { messageContentRoutes } from './message-content.ts';
 import { messageRoutes } from './messages.ts';
 import { reportRoutes } from './reports.ts';
 import { sendRoute } from './send.ts';
+import { type SmtpLoginDependencies, smtpLoginRoutes } from './smtp-logins.ts';
 import { suppressionRoutes } from './suppressions.ts';
 import { suppressionCsvRoutes } from './suppressions-csv.ts';
 import { templateRoutes } from './templates.ts';
@@ -35,13 +38,16 @@ export interface NativeDependencies {
   readonly messageBodyBytes: number;
   readonly publicUrl: string;
   readonly anyTrackingName: boolean;
+  readonly submission: SmtpLoginDependencies['submission'];
 }
 
 export function nativeRoutes(app: App, dependencies: NativeDependencies): void {
-  const { accept, store, clock, random, messageBodyBytes, publicUrl, anyTrackingName } = dependencies;
+  const { accept, store, clock, random, messageBodyBytes, publicUrl, anyTrackingName, submission } =
+    dependencies;
   const { accounts, domains, mailSettings, templates, suppressions, reports, log } = store;
   sendRoute(app, { accept, store, clock, bodyBytes: messageBodyBytes });
   messageRoutes(app, store);
+  messageContentRoutes(app, { accept, store });
   eventRoutes(app, log);
   suppressionRoutes(app, { suppressions, clock });
   complaintRoute(app, { store, clock });
@@ -50,4 +56,6 @@ export function nativeRoutes(app: App, dependencies: NativeDependencies): void {
   reportRoutes(app, { reports, accounts });
   templateRoutes(app, { templates, clock });
   accountRoutes(app, { accounts, clock, random });
+  smtpLoginRoutes(app, { accounts, clock, random, submission });
+  dialectRoute(app);
 }

@@ -43,6 +43,7 @@ function settingRoutes(app: App, { endpoints, webhooks }: WebhookRouteDependenci
     {
       schema: {
         tags,
+        operationId: 'createWebhook',
         summary: 'Make a webhook',
         description: 'It gets the events that happen from now on.',
         body: newWebhook,
@@ -64,6 +65,7 @@ function settingRoutes(app: App, { endpoints, webhooks }: WebhookRouteDependenci
     {
       schema: {
         tags,
+        operationId: 'changeWebhook',
         summary: 'Change a webhook',
         description: 'What is left out stays. It goes on where it was; `options` are set as a whole.',
         params,
@@ -81,7 +83,15 @@ function settingRoutes(app: App, { endpoints, webhooks }: WebhookRouteDependenci
 
   app.delete(
     '/api/webhooks/:id',
-    { schema: { tags, summary: 'Delete a webhook', params, response: { 204: Type.Null() } } },
+    {
+      schema: {
+        tags,
+        operationId: 'deleteWebhook',
+        summary: 'Delete a webhook',
+        params,
+        response: { 204: Type.Null() },
+      },
+    },
     async (request, reply) => {
       const removed = await webhooks.remove({ accountId: request.account.id, webhookId: request.params.id });
       if (!removed) throw noSuchWebhook();
@@ -97,6 +107,7 @@ function lookingRoutes(app: App, { endpoints, webhooks, log, clock }: WebhookRou
     {
       schema: {
         tags,
+        operationId: 'listWebhooks',
         summary: 'List webhooks',
         response: { 200: Type.Object({ webhooks: Type.Array(webhookAnswer) }) },
       },
@@ -106,7 +117,15 @@ function lookingRoutes(app: App, { endpoints, webhooks, log, clock }: WebhookRou
 
   app.get(
     '/api/webhooks/:id',
-    { schema: { tags, summary: 'A webhook, and what it is doing', params, response: { 200: detailAnswer } } },
+    {
+      schema: {
+        tags,
+        operationId: 'getWebhook',
+        summary: 'A webhook, and what it is doing',
+        params,
+        response: { 200: detailAnswer },
+      },
+    },
     async (request) => {
       const accountId = request.account.id;
       const webhook = found(await webhooks.byId(accountId, request.params.id));
@@ -142,6 +161,7 @@ function trialRoute(app: App, { endpoints, webhooks }: WebhookRouteDependencies)
     {
       schema: {
         tags,
+        operationId: 'testWebhook',
         summary: 'Try a webhook out',
         description:
           'Sends a sample of each of its event types to its URL now, with the header `aftersend-test: true`, and says what came back.',

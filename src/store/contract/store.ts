@@ -17,6 +17,7 @@ import type { ReportStore } from './reports.ts';
 import type { RetentionStore } from './retention.ts';
 import type { SuppressionStore } from './suppressions.ts';
 import type { TemplateStore } from './templates.ts';
+import type { UserStore } from './users.ts';
 import type { ReplayStore, WebhookStore } from './webhooks.ts';
 
 export interface Store extends AsyncDisposable {
@@ -34,6 +35,7 @@ export interface Store extends AsyncDisposable {
   readonly retention: RetentionStore;
   readonly webhooks: WebhookStore;
   readonly replays: ReplayStore;
+  readonly users: UserStore;
 }
 
 /** Too much waits to be written: the caller should answer "later" (503, 451) and lose nothing by it. */

@@ -15,6 +15,7 @@ import { queueStore } from './queue.ts';
 import { reportStore } from './reports.ts';
 import { suppressionStore } from './suppressions.ts';
 import { templateStore } from './templates.ts';
+import { userStore } from './users.ts';
 import { replayStore } from './webhook-replays.ts';
 import { webhookChanges, webhookStore } from './webhooks.ts';
 import { SqliteWriter } from './writer.ts';
@@ -78,6 +79,7 @@ export async function openSqliteStore(dataFolder: string, purpose: 'serve' | 'co
     retention: verbs.retention,
     webhooks: webhookStore(reader, verbs.webhooks, changes),
     replays: replayStore(reader, verbs.replays, changes),
+    users: userStore(reader, verbs.users),
     async [Symbol.asyncDispose]() {
       await writer.close();
       reader.close();

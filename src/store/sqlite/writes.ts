@@ -10,6 +10,7 @@ import { reportWrites } from './reports.ts';
 import { retentionWrites } from './retention.ts';
 import { suppressionWrites } from './suppressions.ts';
 import { templateWrites } from './templates.ts';
+import { userWrites } from './users.ts';
 import { replayWrites } from './webhook-replays.ts';
 import { webhookWrites } from './webhooks.ts';
 
@@ -27,4 +28,5 @@ export const writes = {
   identity: identityWrites,
   webhooks: webhookWrites,
   replays: replayWrites,
+  users: userWrites,
 };

@@ -1,0 +1,105 @@
+/** The whole console: language and appearance, who is signed in, and which page the address names. */
+import { useEffect, useMemo, useState } from 'preact/hooks';
+import { ApiError, whenSignedOut } from './api.ts';
+import { Frame } from './frame.tsx';
+import {
+  firstLanguage,
+  type Language,
+  rememberLanguage,
+  SpeechContext,
+  useWords,
+  wordsOf,
+} from './language.ts';
+import { useLoaded } from './loading.ts';
+import { Empty, Failure } from './parts/notices.tsx';
+import { Page } from './parts/page.tsx';
+import { Audit } from './pages/audit.tsx';
+import { MessagePage } from './pages/message.tsx';
+import { Messages } from './pages/messages.tsx';
+import { Profile } from './pages/profile.tsx';
+import { Settings } from './pages/settings.tsx';
+import { SignIn } from './pages/sign-in.tsx';
+import { Users } from './pages/users.tsx';
+import { Welcome } from './pages/welcome.tsx';
+import { follow, useAddress } from './router.ts';
+import { type Session, SessionContext } from './session.ts';
+
+export function App() {
+  const [language, choose] = useState<Language>(firstLanguage);
+  const speech = useMemo(() => {
+    const setLanguage = (next: Language) => {
+      rememberLanguage(next);
+      choose(next);
+    };
+    return { language, words: wordsOf(language), setLanguage };
+  }, [language]);
+  useEffect(() => {
+    document.documentElement.lang = language;
+  }, [language]);
+  useEffect(() => {
+    const listener = (event: MouseEvent) => void follow(event);
+    document.addEventListener('click', listener);
+    return () => document.removeEventListener('click', listener);
+  }, []);
+  return (
+    <SpeechContext.Provider value={speech}>
+      <Gate />
+    </SpeechContext.Provider>
+  );
+}
+
+/** Lets the signed-in through; everybody else sees where to sign in. */
+function Gate() {
+  const { pathname } = useAddress();
+  const loaded = useLoaded<Session>(pathname === '/welcome' ? undefined : '/api/session');
+  const { data: session, error, reload } = loaded;
+  useEffect(() => whenSignedOut(reload), [reload]);
+  if (pathname === '/welcome') return <Welcome />;
+  if (error instanceof ApiError && error.status === 401) return <SignIn onSignedIn={reload} />;
+  if (error !== undefined) {
+    return (
+      <div class="gate">
+        <Failure error={error} again={reload} />
+      </div>
+    );
+  }
+  if (session === undefined) return null;
+  return (
+    <SessionContext.Provider value={{ session, reload }}>
+      <Frame path={pathname}>
+        {/* Another account's pages share nothing with this one's. */}
+        <Content key={session.account.id} path={pathname} />
+      </Frame>
+    </SessionContext.Provider>
+  );
+}
+
+function Content({ path }: { readonly path: string }) {
+  const [, first = '', second = ''] = path.split('/');
+  switch (first) {
+    case '':
+    case 'messages':
+      return second === '' ? <Messages /> : <MessagePage key={second} id={second} />;
+    case 'settings':
+      return <Settings />;
+    case 'users':
+      return <Users />;
+    case 'audit':
+      return <Audit />;
+    case 'profile':
+      return <Profile />;
+    default:
+      return <NotFound />;
+  }
+}
+
+function NotFound() {
+  const { states } = useWords();
+  return (
+    <Page title={states.notFound}>
+      <Empty icon="inbox" title={states.notFound}>
+        <p>{states.notFoundMore}</p>
+      </Empty>
+    </Page>
+  );
+}

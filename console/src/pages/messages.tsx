@@ -1,0 +1,168 @@
+/** Finding messages: by recipient, subject, id, tag, state and day. What is searched for stands in the address. */
+import { useState } from 'preact/hooks';
+import { useWords } from '../language.ts';
+import type { Message } from '../message.ts';
+import { usePages } from '../paging.ts';
+import { Field, Select } from '../parts/fields.tsx';
+import { Empty, Show } from '../parts/notices.tsx';
+import { Page, Time } from '../parts/page.tsx';
+import { StateBadge } from '../parts/state-badge.tsx';
+import { go, useAddress, withQuery } from '../router.ts';
+
+const filters = ['recipient', 'subject', 'tag', 'state', 'from', 'to'] as const;
+const states = ['queued', 'delivered', 'bounced', 'skipped'] as const;
+
+export function Messages() {
+  const { messages, actions } = useWords();
+  const address = useAddress();
+  const wanted = filters.flatMap((name) => {
+    const value = address.searchParams.get(name) ?? '';
+    return value === '' ? [] : [[name, value] as const];
+  });
+  const query = new URLSearchParams(wanted.map(([name, value]) => [name, value]));
+  const pages = usePages<'messages', Message>(`/api/messages?${query}`, 'messages');
+  return (
+    <Page
+      title={messages.title}
+      lead={messages.lead}
+      actions={
+        <button type="button" onClick={pages.reload}>
+          {actions.refresh}
+        </button>
+      }
+    >
+      <Search key={address.search} />
+      <div class="card flush">
+        <Show of={pages} lines={8}>
+          {(list) =>
+            list.length > 0 ? (
+              <MessageTable messages={list} />
+            ) : (
+              <Empty icon="messages" title={wanted.length > 0 ? messages.noMatch : messages.empty}>
+                <p>{wanted.length > 0 ? messages.noMatchMore : messages.emptyMore}</p>
+              </Empty>
+            )
+          }
+        </Show>
+      </div>
+      {pages.more !== undefined && (
+        <div>
+          <button type="button" onClick={pages.more}>
+            {actions.more}
+          </button>
+        </div>
+      )}
+    </Page>
+  );
+}
+
+function Search() {
+  const { messages, actions } = useWords();
+  const address = useAddress();
+  const [values, setValues] = useState<Readonly<Record<string, string>>>(
+    Object.fromEntries(address.searchParams),
+  );
+  const [id, setId] = useState('');
+  const set = (name: string) => (value: string) => setValues({ ...values, [name]: value });
+  const value = (name: string) => values[name] ?? '';
+  const search = () => {
+    if (/^\d+$/.test(id.trim())) go(`/messages/${id.trim()}`);
+    else go(withQuery(address, values));
+  };
+  const { tag, from, to } = values;
+  return (
+    <form
+      class="stack tight"
+      role="search"
+      onSubmit={(event) => {
+        event.preventDefault();
+        search();
+      }}
+    >
+      <div class="search">
+        <Field
+          label={messages.recipient}
+          type="search"
+          placeholder="ann@example.org"
+          value={value('recipient')}
+          onValue={set('recipient')}
+        />
+        <Field
+          label={messages.subject}
+          type="search"
+          placeholder={messages.subjectPart}
+          value={value('subject')}
+          onValue={set('subject')}
+        />
+        <Select
+          label={messages.state}
+          value={value('state')}
+          onValue={set('state')}
+          options={[
+            ['', messages.any],
+            ...states.map((state) => [state, messages.states[state] ?? state] as const),
+          ]}
+        />
+        <Field label={messages.id} inputMode="numeric" value={id} onValue={setId} />
+        <button type="submit" class="primary">
+          {actions.search}
+        </button>
+      </div>
+      <details open={[tag, from, to].some((given) => given !== undefined && given !== '')}>
+        <summary>{messages.filters}</summary>
+        <div class="search">
+          <Field label={messages.tag} type="search" value={value('tag')} onValue={set('tag')} />
+          <Field label={messages.from} type="date" value={value('from')} onValue={set('from')} />
+          <Field label={messages.to} type="date" value={value('to')} onValue={set('to')} />
+          <a class="button" href="/messages">
+            {actions.clear}
+          </a>
+        </div>
+      </details>
+    </form>
+  );
+}
+
+function MessageTable({ messages: list }: { readonly messages: readonly Message[] }) {
+  const { messages } = useWords();
+  return (
+    <div class="table-wrap">
+      <table>
+        <thead>
+          <tr>
+            <th>{messages.recipient}</th>
+            <th class="wide-only">{messages.subject}</th>
+            <th>{messages.state}</th>
+            <th>{messages.sent}</th>
+          </tr>
+        </thead>
+        <tbody>
+          {list.map((message) => (
+            <tr key={message.id}>
+              <td class="break">
+                <a class="row-link" href={`/messages/${message.id}`}>
+                  {message.recipient}
+                </a>
+                {message.tags.map((tag) => (
+                  <>
+                    {' '}
+                    <span key={tag} class="tag">
+                      {tag}
+                    </span>
+                  </>
+                ))}
+              </td>
+              <td class="wide-only break">{message.subject || messages.noSubject}</td>
+              <td>
+                <StateBadge state={message.state} />
+              </td>
+              <td class="soft">
+                <Time at={message.created_at} />
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}

@@ -1,0 +1,172 @@
+/** SMTP: where to submit, the logins, and the same settings as code for what people use. */
+import { useState } from 'preact/hooks';
+import { call, post } from '../../api.ts';
+import { useWords } from '../../language.ts';
+import { useAction, useLoaded } from '../../loading.ts';
+import { Code, Secret } from '../../parts/copying.tsx';
+import { faultOf, Field } from '../../parts/fields.tsx';
+import { Failure, Show } from '../../parts/notices.tsx';
+import { Badge, Card, Confirm, Segments } from '../../parts/page.tsx';
+import { useMayChange } from '../../session.ts';
+import { type ExampleName, exampleNames, examples } from './examples.ts';
+
+interface Login {
+  readonly username: string;
+  readonly revoked_at: string | null;
+}
+
+interface SmtpAccess {
+  readonly host: string;
+  readonly port: number;
+  readonly logins: readonly Login[];
+}
+
+export function SmtpLogins() {
+  const { settings } = useWords();
+  const mayChange = useMayChange();
+  const loaded = useLoaded<SmtpAccess>('/api/smtp-logins');
+  return (
+    <Card title={settings.smtp} lead={settings.smtpLead}>
+      <Show of={loaded}>
+        {(access) => (
+          <>
+            <dl class="facts">
+              <dt>{settings.host}</dt>
+              <dd>
+                <code>{access.host}</code>
+              </dd>
+              <dt>{settings.port}</dt>
+              <dd>
+                <code>{access.port}</code>
+              </dd>
+              <dt>{settings.security}</dt>
+              <dd>STARTTLS</dd>
+            </dl>
+            <Logins logins={access.logins} onChange={loaded.reload} />
+            {mayChange && <NewLogin onMade={loaded.reload} />}
+            <Examples access={access} />
+          </>
+        )}
+      </Show>
+    </Card>
+  );
+}
+
+function Logins({ logins, onChange }: { readonly logins: readonly Login[]; readonly onChange: () => void }) {
+  const { settings, actions } = useWords();
+  const mayChange = useMayChange();
+  const [revoking, setRevoking] = useState('');
+  const revoke = useAction(async (username: string) => {
+    setRevoking('');
+    await call('DELETE', `/api/smtp-logins/${encodeURIComponent(username)}`);
+    onChange();
+  });
+  return (
+    <>
+      <Failure error={revoke.error} />
+      <table>
+        <thead>
+          <tr>
+            <th>{settings.username}</th>
+            <th>{settings.state}</th>
+            <th>
+              <span class="visually-hidden">{actions.revoke}</span>
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {logins.map(({ username, revoked_at: revokedAt }) => (
+            <tr key={username}>
+              <td>
+                <code>{username}</code>
+              </td>
+              <td>
+                <Badge tone={revokedAt === null ? 'good' : 'calm'}>
+                  {revokedAt === null ? settings.good : settings.revoked}
+                </Badge>
+              </td>
+              <td class="actions">
+                {revokedAt === null && mayChange && (
+                  <button type="button" class="tiny" onClick={() => setRevoking(username)}>
+                    {actions.revoke}
+                  </button>
+                )}
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      {revoking !== '' && (
+        <Confirm
+          title={settings.loginRevoke(revoking)}
+          text={settings.tokenRevokeMore}
+          action={actions.revoke}
+          onYes={() => void revoke.run(revoking)}
+          onNo={() => setRevoking('')}
+        />
+      )}
+    </>
+  );
+}
+
+function NewLogin({ onMade }: { readonly onMade: () => void }) {
+  const { settings, actions } = useWords();
+  const [username, setUsername] = useState('');
+  const [made, setMade] = useState<{ username: string; password: string } | undefined>();
+  const { run, running, error } = useAction(async () => {
+    setMade(await post('/api/smtp-logins', { username }));
+    setUsername('');
+    onMade();
+  });
+  return (
+    <form
+      class="stack tight"
+      onSubmit={(event) => {
+        event.preventDefault();
+        void run();
+      }}
+    >
+      <div class="row" style={{ alignItems: 'flex-end' }}>
+        <div class="grow">
+          <Field
+            label={settings.usernameNew}
+            required
+            maxLength={63}
+            placeholder="shop-site"
+            value={username}
+            onValue={setUsername}
+            fault={faultOf(error, 'username')}
+          />
+        </div>
+        <button type="submit" disabled={running}>
+          {actions.create}
+        </button>
+      </div>
+      {faultOf(error, 'username') === undefined && <Failure error={error} />}
+      {made !== undefined && (
+        <Secret label={`${made.username}: ${settings.passwordShown}`} value={made.password} />
+      )}
+    </form>
+  );
+}
+
+function Examples({ access }: { readonly access: SmtpAccess }) {
+  const { settings } = useWords();
+  const [name, setName] = useState<ExampleName>('nodemailer');
+  const username = access.logins.find((login) => login.revoked_at === null)?.username ?? 'USERNAME';
+  return (
+    <div class="stack tight">
+      <h3>{settings.examples}</h3>
+      <p class="small soft">{settings.examplesLead}</p>
+      <div>
+        <Segments
+          label={settings.examples}
+          value={name}
+          options={exampleNames.map((example) => [example, example] as const)}
+          onValue={setName}
+        />
+      </div>
+      <Code text={examples[name]({ ...access, username, url: location.origin })} />
+    </div>
+  );
+}

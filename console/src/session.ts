@@ -1,0 +1,34 @@
+/** Who is signed in, for every page. */
+import { createContext } from 'preact';
+import { useContext } from 'preact/hooks';
+
+export type Role = 'support' | 'developer' | 'owner';
+
+export interface AccountRef {
+  readonly id: number;
+  readonly name: string;
+  readonly role: Role;
+}
+
+export interface Session {
+  readonly user: { readonly id: number; readonly email: string; readonly second_factor: boolean };
+  readonly account: AccountRef;
+  readonly accounts: readonly AccountRef[];
+}
+
+interface SessionState {
+  readonly session: Session;
+  /** Asks again who is signed in. */
+  readonly reload: () => void;
+}
+
+export const SessionContext = createContext<SessionState | undefined>(undefined);
+
+export function useSession(): SessionState {
+  const state = useContext(SessionContext);
+  if (state === undefined) throw new Error('a page is shown to nobody');
+  return state;
+}
+
+/** Whether the signed-in person may change things. */
+export const useMayChange = (): boolean => useSession().session.account.role !== 'support';
