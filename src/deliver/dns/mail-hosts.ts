@@ -46,7 +46,7 @@ export function createMailHosts({
     }
     const domain = domainToASCII(recipientDomain);
     if (domain === '') throw AttemptError.impossible('dns', '5.4.4', `${recipientDomain} is no domain name`);
-    const names = withoutOurselves(domain, await mailNames(domain)).slice(0, maxHosts);
+    const names = withoutOurselves(domain, await mailNames(domain), ownNames).slice(0, maxHosts);
     const hosts = await Promise.allSettled(
       names.map(async ({ name, preference, secure }): Promise<MailHost> => {
         const found = await addressesOf(name);
@@ -94,17 +94,6 @@ export function createMailHosts({
     }
   }
 
-  /** RFC 5321 section 5.1: a host that is no better than ourselves would only send the message back here. */
-  function withoutOurselves<Named extends Pick<MailHost, 'name' | 'preference'>>(
-    domain: string,
-    hosts: readonly Named[],
-  ): readonly Named[] {
-    const ours = hosts.filter(({ name }) => ownNames.includes(name)).map(({ preference }) => preference);
-    const better = hosts.filter(({ preference }) => preference < Math.min(...ours));
-    if (better.length > 0) return better;
-    throw AttemptError.impossible('dns', '5.4.6', `the mail server of ${domain} is this service itself`);
-  }
-
   /** Of both families in turn, so that a family that cannot be reached from here costs one try each. */
   async function addressesOf(name: string): Promise<Pick<MailHost, 'addresses' | 'secure'>> {
     // Some write an address where a name belongs. It is not worth losing mail for.
@@ -122,6 +111,18 @@ export function createMailHosts({
     );
     return { addresses, secure };
   }
+}
+
+/** RFC 5321 section 5.1: a host that is no better than ourselves would only send the message back here. */
+function withoutOurselves<Named extends Pick<MailHost, 'name' | 'preference'>>(
+  domain: string,
+  hosts: readonly Named[],
+  ownNames: readonly string[],
+): readonly Named[] {
+  const ours = hosts.filter(({ name }) => ownNames.includes(name)).map(({ preference }) => preference);
+  const better = hosts.filter(({ preference }) => preference < Math.min(...ours));
+  if (better.length > 0) return better;
+  throw AttemptError.impossible('dns', '5.4.6', `the mail server of ${domain} is this service itself`);
 }
 
 /** The hosts with the addresses that delivery may reach. */
