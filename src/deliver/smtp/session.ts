@@ -386,7 +386,10 @@ export class SmtpSession implements Expiring {
     this.#tools.deadlines.delete(this);
     const waiting = this.#expected;
     this.#expected = [];
-    if (waiting.length > 0) this.#trace.note(`ended: ${why}`);
+    const [{ stage: reached } = {}] = waiting;
+    // Where nobody answers no other line says who was tried.
+    if (reached === 'connect') this.#trace.note(`no connection to ${this.#where}: ${why}`);
+    else if (reached !== undefined) this.#trace.note(`ended: ${why}`);
     for (const { stage, reject } of waiting) reject(this.#unanswered(stage, why, cause));
     this.#onClosed?.();
   }
