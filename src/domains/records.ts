@@ -1,4 +1,5 @@
 /** The DNS records that a sending domain's owner publishes, exactly as they have to stand there. Pure. */
+import { isIP } from 'node:net';
 import { bounceHostOf } from '../tokens/links.ts';
 import type { SendingDomain, SigningKey } from '../store/contract/domains.ts';
 
@@ -76,6 +77,14 @@ export function recordsToPublish(
       required: false,
       note: 'Bounces come back by your own name, so that SPF passes for it.',
     },
+    ...tracking(name, publicHost, trackingHost),
+  ];
+}
+
+/** An alias leads to a name: while the public URL has an address in its place there is nothing to publish. */
+function tracking(name: string, publicHost: string, trackingHost: string | undefined): DomainRecord[] {
+  if (isIP(publicHost.replaceAll(/[[\]]/g, '')) !== 0) return [];
+  return [
     {
       purpose: 'tracking',
       type: 'CNAME',

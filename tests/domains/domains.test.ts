@@ -6,6 +6,7 @@ import { createTransport } from 'nodemailer';
 import { peerOrSkip } from '../support/peers.ts';
 import { startKnot, type ZoneText } from '../support/knot.ts';
 import { type TestAccount, TestService } from '../support/service.ts';
+import { recordsToPublish } from '../../src/domains/records.ts';
 import { startScriptedServer } from '../deliver/scripted-server.ts';
 
 interface DomainRecord {
@@ -135,3 +136,15 @@ async function sendAndCheck(
     ['pass', 'pass'],
   );
 }
+
+test('no alias to an address is shown as something to publish', () => {
+  const purposes = (publicHost: string) =>
+    recordsToPublish(
+      { name: 'example.com' },
+      [],
+      { hostname: 'mail.example.net', publicHost },
+      undefined,
+    ).map(({ purpose }) => purpose);
+  assert.ok(purposes('mail.example.net').includes('tracking'));
+  for (const address of ['127.0.0.1', '[::1]']) assert.ok(!purposes(address).includes('tracking'), address);
+});
