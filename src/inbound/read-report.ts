@@ -129,13 +129,16 @@ const bounceSubject =
 const bounceWords =
   /(?:could|can|did|was|were) ?n(?:o|')t(?: able to)?(?: be)? (?:deliver|reach|sent)|cannot be delivered|undeliverable|unable to deliver|delivery (?:has )?failed|failed permanently|permanent(?:ly)? (?:fatal )?(?:error|fail)|not delivered|(?:was|is) rejected|rejected by|not yet been delivered|delivery errors?|returned to (?:the )?sender|transcript of session/i;
 
+const isAnswer = /^\s*(?:re|aw|antw|sv|vs|odp|отв|ответ)(?:\[\d+\])?:/iu;
+
 /** Free text has no field that says so: who wrote it, what it is called, and what it says must fit together. */
 function looksLikeBounce(contents: MailContents): boolean {
   const { header, text } = contents;
   const from = header('from') ?? '';
   const subject = decoded(contents, 'subject') ?? '';
   const byDaemon = daemons.test(from) || header('return-path')?.trim() === '<>';
-  if (!byDaemon && !bounceSubject.test(subject)) return false;
+  // A person who answers "Your parcel could not be delivered" uses all the words of a bounce.
+  if (!byDaemon && (isAnswer.test(subject) || !bounceSubject.test(subject))) return false;
   if (bounceSubject.test(subject) && byDaemon) return true;
   return bounceWords.test(text) || findAnswer(text, 'first').code !== '';
 }

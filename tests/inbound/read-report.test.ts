@@ -293,6 +293,9 @@ test('people who are away, and people who write, bounce nothing', () => {
     'other',
   );
   assert.equal(kindOf(mail('Ann <ann@example.org>', 'Re: your order', 'Thanks!')), 'other');
+  const answered = 'It could not be delivered to bob@example.org either.';
+  assert.equal(kindOf(mail('Ann <ann@example.org>', 'Re: Your parcel was not delivered', answered)), 'other');
+  assert.equal(kindOf(mail('MAILER-DAEMON@example.org', 'Re: Undeliverable: Hello', answered)), 'bounce');
 });
 
 test('feedback is read by its type, redacted or not, and in the forms without a feedback report', () => {
