@@ -18,7 +18,8 @@ export function isAutoReply(header: (name: string) => string | undefined): boole
     has('x-mail-autoreply') ||
     has('precedence', /^auto[_-]?reply\b/i) ||
     has('x-precedence', /^auto[_-]?reply\b/i) ||
-    has('x-auto-response-suppress', /\b(?:all|autoreply|oof)\b/i) ||
+    // It asks for no replies, which also mail that answers nothing may do: a request to leave, for one.
+    (has('x-auto-response-suppress', /\b(?:all|autoreply|oof)\b/i) && has('in-reply-to')) ||
     has('delivered-to', /^autoresponder\b/i) ||
     awaySubject.test(header('subject') ?? '')
   );

@@ -298,6 +298,17 @@ test('people who are away, and people who write, bounce nothing', () => {
   assert.equal(kindOf(mail('MAILER-DAEMON@example.org', 'Re: Undeliverable: Hello', answered)), 'bounce');
 });
 
+test('mail that asks for no automatic replies is one itself only if it answers something', () => {
+  const asks = (more: string) =>
+    readReport(
+      Buffer.from(
+        `From: ann@example.org\r\nTo: leave-x@example.com\r\nSubject: unsubscribe\r\nX-Auto-Response-Suppress: All\r\n${more}\r\nx\r\n`,
+      ),
+    ).kind;
+  assert.equal(asks(''), 'other');
+  assert.equal(asks('In-Reply-To: <1@example.com>\r\n'), 'auto-reply');
+});
+
 test('feedback is read by its type, redacted or not, and in the forms without a feedback report', () => {
   const feedback = (...lines: string[]) =>
     readReport(Buffer.from(['Content-Type: message/feedback-report', '', ...lines, ''].join('\n')));
