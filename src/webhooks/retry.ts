@@ -1,7 +1,7 @@
 /** When a refused batch is tried again: a pure function, so that a test can ask it anything. */
 
 const firstWaitMs = 5_000;
-const longestWaitMs = 4 * 60 * 60 * 1000;
+export const longestWaitMs = 4 * 60 * 60 * 1000;
 /** Waits are spread over this share of themselves, so that endpoints that failed together do not return together. */
 const jitterShare = 0.2;
 /** A `Retry-After` may call us earlier than we would come by ourselves, but not earlier than this. */

@@ -25,11 +25,12 @@ import { closeDue, digestRequest, nextDigestAtMs } from './digest.ts';
 import { asSetAside, asSuspect } from './journal.ts';
 import { failingNotice, goneNotice, nextNotice, pausedNotice } from './notices.ts';
 import { type RequestDependencies, Requests, type Sent } from './requests.ts';
-import { retryAfterMsOf, retryWaitMs } from './retry.ts';
+import { longestWaitMs, retryAfterMsOf, retryWaitMs } from './retry.ts';
 import type { Slots } from './slots.ts';
 import type { Source } from './sources.ts';
 import { OutdatedError, StreamState } from './stream-state.ts';
 import {
+  byThisClock,
   counted,
   dropped,
   failed,
@@ -84,7 +85,7 @@ export class Sender {
   #fault: unknown;
 
   constructor(stream: Stream, deps: SenderDependencies) {
-    const { webhook, progress, replay } = stream;
+    const { webhook, replay } = stream;
     this.#deps = deps;
     this.#stream = stream;
     this.#recipe = new Recipe(webhook, replay?.id);
@@ -94,7 +95,7 @@ export class Sender {
       webhook,
       replay?.id ?? 0,
       // What was suspected before a restart may be well by now.
-      { ...giveUpSearch(progress), digest },
+      byThisClock({ ...giveUpSearch(stream.progress), digest }, deps.clock.now()),
       { ...deps, onOutdated: () => this.#stopping.abort() },
     );
     this.#collector = this.#collectOn();
@@ -266,11 +267,14 @@ export class Sender {
   /** Sleeps until then, telling the owner what is to be told meanwhile. */
   async #rest(untilMs: number): Promise<void> {
     const { clock } = this.#deps;
-    while (!this.#stopping.signal.aborted && clock.now() < untilMs) {
+    let endMs = untilMs;
+    while (!this.#stopping.signal.aborted && clock.now() < endMs) {
+      // A clock that is set back meanwhile must not lengthen the wait by as much.
+      endMs = Math.min(endMs, clock.now() + longestWaitMs);
       const notice = this.#nextNotice();
       if (notice !== undefined && notice.atMs <= clock.now()) await this.#tell(notice);
       else {
-        const wakeAtMs = Math.min(untilMs, notice?.atMs ?? Infinity);
+        const wakeAtMs = Math.min(endMs, notice?.atMs ?? Infinity);
         await clock.sleep(wakeAtMs - clock.now(), this.#stopping.signal);
       }
     }
@@ -374,7 +378,9 @@ export class Sender {
     const { clock } = this.#deps;
     const suspect = asSuspect(batch, sent);
     const waitMs = this.#waitMs(sent);
-    const refusal = { kind, suspect, startedAtMs, nowMs: clock.now(), waitMs };
+    const { result } = sent;
+    const asksToWait = result.kind === 'answered' && (result.status === 429 || result.retryAfter !== '');
+    const refusal = { kind, suspect, startedAtMs, nowMs: clock.now(), waitMs, asksToWait };
     // What was set aside before is so still: nothing else need be accepted first.
     const isKnown = this.#stream.replay?.isOfSetAside === true && this.#state.progress.search === undefined;
     const search = isKnown ? { roots: [], kind, accepted: true, suspects: [] } : this.#state.progress.search;

@@ -17,6 +17,7 @@ import type {
   Suspect,
 } from '../store/contract/webhook-progress.ts';
 import type { Batch } from './collect.ts';
+import { longestWaitMs } from './retry.ts';
 
 /** Suspects of a search that has found nothing good yet, beyond which it is an outage; twice as many the next time. */
 const firstSuspects = 4;
@@ -97,8 +98,8 @@ export function taken(progress: StreamProgress, batch: InFlightBatch, nowMs: num
   };
   if (search === undefined) return { progress: settled(well), setAside: [] };
   // Answers that say nothing of the content may have been of a bad hour that is over now: those are asked once more.
-  const again = search.kind === 'slow' ? search.suspects.map((suspect) => suspect.batch) : [];
-  const inFlight = [...again, ...well.inFlight];
+  const again = search.kind === 'slow' ? search.suspects.map((suspect) => toAskAgain(suspect.batch, nowMs)) : [];
+  const inFlight = [...well.inFlight, ...again];
   return {
     progress: settled({
       ...well,
@@ -133,7 +134,18 @@ export interface Refusal {
   readonly nowMs: number;
   /** Until the next try, should this be an outage. */
   readonly waitMs: number;
+  /** The answer asks to come later (429, `Retry-After`): the search goes on then. */
+  readonly asksToWait: boolean;
 }
+
+/** An event alone that was refused by answers which say nothing of it, and is asked once more after the others. */
+const toAskAgain = (batch: InFlightBatch, refusedSinceMs: number): InFlightBatch => ({
+  ...batch,
+  refusedSinceMs,
+});
+
+/** For so long an event that stands alone is asked again by a receiver's own wish, before that is its fault. */
+const askedLaterForMs = 3_600_000;
 
 /** Refused for what is in it. */
 export function refused(progress: StreamProgress, batch: Batch, refusal: Refusal): Outcome {
@@ -144,8 +156,22 @@ export function refused(progress: StreamProgress, batch: Batch, refusal: Refusal
     : (progress.failingSinceMs ?? refusal.startedAtMs);
   const failing = { ...progress, failingSinceMs };
   const rest = without(progress, batch);
+  const laterMs = refusal.asksToWait ? refusal.nowMs + refusal.waitMs : 0;
   if (batch.items.length > 1) {
-    return { progress: { ...failing, search, inFlight: [...halves(batch), ...rest] }, setAside: [] };
+    const inFlight = [...halves(batch), ...rest];
+    return { progress: { ...failing, search, inFlight, nextTryAtMs: laterMs }, setAside: [] };
+  }
+  if (search.accepted && search.kind === 'slow') {
+    const { refusedSinceMs } = batch;
+    const alone = toAskAgain(rangeOf(batch), refusedSinceMs ?? refusal.startedAtMs);
+    if (refusedSinceMs === undefined) {
+      const isLast = rest.every((other) => other.refusedSinceMs !== undefined);
+      const nextTryAtMs = isLast ? refusal.nowMs + refusal.waitMs : laterMs;
+      return { progress: { ...failing, search, inFlight: [...rest, alone], nextTryAtMs }, setAside: [] };
+    }
+    if (refusal.asksToWait && refusal.startedAtMs - refusedSinceMs < askedLaterForMs) {
+      return { progress: { ...failing, search, inFlight: [alone, ...rest], nextTryAtMs: laterMs }, setAside: [] };
+    }
   }
   if (search.accepted) {
     const after = rest.length === 0 ? undefined : search;
@@ -167,7 +193,7 @@ export function refused(progress: StreamProgress, batch: Batch, refusal: Refusal
     return { progress: emptySearch(suspected, refusal), setAside: [] };
   }
   // All alone so far: what comes next is to tell, and until something does, the first one is asked again in a while.
-  const nextTryAtMs = rest.length === 0 ? refusal.nowMs + refusal.waitMs : 0;
+  const nextTryAtMs = rest.length === 0 ? refusal.nowMs + refusal.waitMs : laterMs;
   return { progress: { ...suspected, nextTryAtMs }, setAside: [] };
 }
 
@@ -201,6 +227,22 @@ function emptySearch(
     failures: progress.failures + 1,
     emptySearches: progress.emptySearches + 1,
     nextTryAtMs: nowMs + waitMs,
+  };
+}
+
+/** As this clock allows: the one that it was stored by may have been ahead. */
+export function byThisClock(progress: StreamProgress, nowMs: number): StreamProgress {
+  const { nextTryAtMs, failingSinceMs, inFlight, digest } = progress;
+  return {
+    ...progress,
+    nextTryAtMs: Math.min(nextTryAtMs, nowMs + longestWaitMs),
+    failingSinceMs: failingSinceMs && Math.min(failingSinceMs, nowMs),
+    inFlight: inFlight.map((batch) =>
+      batch.refusedSinceMs === undefined
+        ? batch
+        : { ...batch, refusedSinceMs: Math.min(batch.refusedSinceMs, nowMs) },
+    ),
+    digest: digest && { ...digest, sinceMs: Math.min(digest.sinceMs, nowMs) },
   };
 }
 

@@ -85,6 +85,38 @@ describe('an outage', () => {
     });
   }
 
+  test('a clock that was ahead when the next try was stored is not waited out, and owners are told by the right one', async () => {
+    await using t = await failing(answer(503));
+    const behindMs = 365 * dayMs;
+    await t.world.pass(hourMs);
+    await t.world.stop();
+    const { progress } = await t.load();
+    await t.world.store.webhooks.saveProgress({
+      webhookId: t.webhook.id,
+      replayId: 0,
+      settingsVersion: t.webhook.settingsVersion,
+      progress: {
+        ...progress,
+        nextTryAtMs: progress.nextTryAtMs + behindMs,
+        failingSinceMs: (progress.failingSinceMs ?? 0) + behindMs,
+      },
+      attempts: [],
+      counts: { accepted: 0, failed: 0 },
+      accepted: [],
+      setAside: [],
+      takenAgain: [],
+      notices: [],
+      pause: undefined,
+      finishedAtMs: undefined,
+    });
+    const before = t.receiver.requests.length;
+    await t.world.start();
+    await t.world.pass(4 * hourMs);
+    assert.ok(t.receiver.requests.length > before);
+    await t.world.pass(2 * hourMs);
+    assert.match((await t.notices())[0]?.text ?? '', /failing for 6 hours/);
+  });
+
   test('410 switches it off at once, and nothing is lost', async () => {
     await using t = await failing(answer(410));
     await t.world.drive(async () => (await t.load()).pausedBy === 'gone');

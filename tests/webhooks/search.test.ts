@@ -151,6 +151,27 @@ describe('a batch that is refused for what is in it', () => {
     );
   });
 
+  test('a receiver that takes one request a minute and answers 429 in between loses nothing to the search', async () => {
+    await using t = await opened(8, { framing: 'array' });
+    const taken: number[] = [];
+    t.receiver.behave = answer(429);
+    await t.world.start();
+    await t.world.pass(3_300_000);
+    let takesAgainAtMs = 0;
+    t.receiver.behave = ({ body }, response) => {
+      const events = eventsIn(body);
+      const nowMs = t.world.clock.now();
+      if (nowMs < takesAgainAtMs || events.length > 2) {
+        return response.writeHead(429, { 'retry-after': '60' }).end();
+      }
+      takesAgainAtMs = nowMs + 60_000;
+      taken.push(...events.map(({ id }) => id));
+      return response.end();
+    };
+    await t.world.drive(() => new Set(taken).size === 8, 86_400_000);
+    assert.deepEqual(await t.setAside(), []);
+  });
+
   test('what was set aside can be sent again, and is kept until it is taken', async () => {
     await using t = await opened(4, { framing: 'array' });
     const bad = t.ids[2] ?? 0;
