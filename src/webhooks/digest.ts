@@ -1,6 +1,6 @@
 /** Digests: when one is due, and the request that carries it. Pure. */
 import type { ClosedDigest, DigestState } from '../store/contract/webhook-progress.ts';
-import type { DigestPeriod } from '../store/contract/webhooks.ts';
+import type { DigestPeriod, Webhook } from '../store/contract/webhooks.ts';
 import type { Batch, Recipe } from './collect.ts';
 import { freshDigest } from './transitions.ts';
 
@@ -14,6 +14,11 @@ export function nextDigestAtMs(digest: DigestState | undefined, period: DigestPe
   if (period === 'off' || digest === undefined) return Infinity;
   const length = periodMs[period];
   return (Math.floor(digest.sinceMs / length) + 1) * length;
+}
+
+/** What goes on being counted, or begins now; undefined for an endpoint that is to have no digests. */
+export function digestToBegin({ sending, progress }: Webhook, nowMs: number): DigestState | undefined {
+  return sending.digest === 'off' ? undefined : (progress.digest ?? freshDigest(nowMs));
 }
 
 /** Closes the period at its end, or at the last one if several have gone by. */

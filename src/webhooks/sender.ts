@@ -21,20 +21,21 @@ import type {
 } from '../store/contract/webhook-progress.ts';
 import type { Webhook, WebhookStore } from '../store/contract/webhooks.ts';
 import { type Batch, Collector, collectAgain, Recipe } from './collect.ts';
-import { closeDue, digestRequest, nextDigestAtMs } from './digest.ts';
+import { closeDue, digestRequest, digestToBegin, nextDigestAtMs } from './digest.ts';
 import { asSetAside, asSuspect } from './journal.ts';
 import { failingNotice, goneNotice, nextNotice, pausedNotice } from './notices.ts';
 import { type RequestDependencies, Requests, type Sent } from './requests.ts';
 import { longestWaitMs, retryAfterMsOf, retryWaitMs } from './retry.ts';
-import type { Slots } from './slots.ts';
+import type { Slot, Slots } from './slots.ts';
 import type { Source } from './sources.ts';
 import { OutdatedError, StreamState } from './stream-state.ts';
 import {
   byThisClock,
   counted,
+  digestFailed,
+  digestOver,
   dropped,
   failed,
-  freshDigest,
   giveUpSearch,
   opened,
   type Outcome,
@@ -43,7 +44,7 @@ import {
   taken,
   takenInPart,
 } from './transitions.ts';
-import { askedAgain, verdictOf } from './verdict.ts';
+import { askedAgain, asksToWait, verdictOf } from './verdict.ts';
 
 export interface SenderDependencies extends RequestDependencies {
   readonly webhooks: Pick<WebhookStore, 'saveProgress'>;
@@ -90,7 +91,7 @@ export class Sender {
     this.#stream = stream;
     this.#recipe = new Recipe(webhook, replay?.id);
     this.#requests = new Requests(webhook, deps);
-    const digest = replay === undefined ? this.#digestToBegin() : undefined;
+    const digest = replay === undefined ? digestToBegin(webhook, deps.clock.now()) : undefined;
     this.#state = new StreamState(
       webhook,
       replay?.id ?? 0,
@@ -299,10 +300,14 @@ export class Sender {
     this.#stopping.abort();
   }
 
-  async #send(batch: Batch): Promise<void> {
-    const { clock, slots } = this.#deps;
+  #place(): Promise<Slot | undefined> {
     const kind = this.#state.progress.failures > 0 ? 'probe' : 'quick';
-    const slot = await slots.acquire(kind, this.#stopping.signal);
+    return this.#deps.slots.acquire(kind, this.#stopping.signal);
+  }
+
+  async #send(batch: Batch): Promise<void> {
+    const { clock } = this.#deps;
+    const slot = await this.#place();
     if (slot === undefined) return;
     const startedAtMs = clock.now();
     const { replay } = this.#stream;
@@ -378,9 +383,8 @@ export class Sender {
     const { clock } = this.#deps;
     const suspect = asSuspect(batch, sent);
     const waitMs = this.#waitMs(sent);
-    const { result } = sent;
-    const asksToWait = result.kind === 'answered' && (result.status === 429 || result.retryAfter !== '');
-    const refusal = { kind, suspect, startedAtMs, nowMs: clock.now(), waitMs, asksToWait };
+    const later = asksToWait(sent.result);
+    const refusal = { kind, suspect, startedAtMs, nowMs: clock.now(), waitMs, asksToWait: later };
     // What was set aside before is so still: nothing else need be accepted first.
     const isKnown = this.#stream.replay?.isOfSetAside === true && this.#state.progress.search === undefined;
     const search = isKnown ? { roots: [], kind, accepted: true, suspects: [] } : this.#state.progress.search;
@@ -428,12 +432,6 @@ export class Sender {
     return retryWaitMs(this.#state.progress.failures + 1, random.unit(), asked);
   }
 
-  #digestToBegin() {
-    const { webhook, progress } = this.#stream;
-    if (webhook.sending.digest === 'off') return undefined;
-    return progress.digest ?? freshDigest(this.#deps.clock.now());
-  }
-
   #digestAtMs(): number {
     const { replay, webhook } = this.#stream;
     return replay === undefined
@@ -456,10 +454,14 @@ export class Sender {
     await this.#rest(this.#state.progress.nextTryAtMs);
     const { digest } = this.#state.progress;
     if (digest?.due === undefined || this.#stopping.signal.aborted) return;
-    const { due, ...rest } = digest;
-    const request = digestRequest(this.#recipe, due);
+    const request = digestRequest(this.#recipe, digest.due);
+    // Every endpoint's hour ends at once: they take their turns.
+    const slot = await this.#place();
+    if (slot === undefined) return;
     const startedAtMs = clock.now();
-    const sent = await this.#requests.send({ ...request, extra: [] }, this.#aborting.signal);
+    const sent = await this.#requests
+      .send({ ...request, extra: [] }, this.#aborting.signal)
+      .finally(() => slot.release());
     const { result } = sent;
     if (result.kind === 'aborted') return;
     const verdict = verdictOf(result);
@@ -473,15 +475,9 @@ export class Sender {
       return;
     }
     const isOver = verdict === 'taken' || verdict === 'content';
-    const { failures, failingSinceMs } = this.#state.progress;
     this.#state.progress = isOver
-      ? { ...this.#state.progress, digest: rest, failures: 0, nextTryAtMs: 0, failingSinceMs: undefined }
-      : {
-          ...this.#state.progress,
-          failures: failures + 1,
-          failingSinceMs: failingSinceMs ?? startedAtMs,
-          nextTryAtMs: clock.now() + this.#waitMs(sent),
-        };
+      ? digestOver(this.#state.progress)
+      : digestFailed(this.#state.progress, { startedAtMs, nowMs: clock.now(), waitMs: this.#waitMs(sent) });
     await this.#state.save(true);
   }
 

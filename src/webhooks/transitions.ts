@@ -98,7 +98,8 @@ export function taken(progress: StreamProgress, batch: InFlightBatch, nowMs: num
   };
   if (search === undefined) return { progress: settled(well), setAside: [] };
   // Answers that say nothing of the content may have been of a bad hour that is over now: those are asked once more.
-  const again = search.kind === 'slow' ? search.suspects.map((suspect) => toAskAgain(suspect.batch, nowMs)) : [];
+  const again =
+    search.kind === 'slow' ? search.suspects.map((suspect) => toAskAgain(suspect.batch, nowMs)) : [];
   const inFlight = [...well.inFlight, ...again];
   return {
     progress: settled({
@@ -170,7 +171,10 @@ export function refused(progress: StreamProgress, batch: Batch, refusal: Refusal
       return { progress: { ...failing, search, inFlight: [...rest, alone], nextTryAtMs }, setAside: [] };
     }
     if (refusal.asksToWait && refusal.startedAtMs - refusedSinceMs < askedLaterForMs) {
-      return { progress: { ...failing, search, inFlight: [alone, ...rest], nextTryAtMs: laterMs }, setAside: [] };
+      return {
+        progress: { ...failing, search, inFlight: [alone, ...rest], nextTryAtMs: laterMs },
+        setAside: [],
+      };
     }
   }
   if (search.accepted) {
@@ -288,6 +292,25 @@ export const freshDigest = (sinceMs: number): DigestState => ({
   hash: '',
   setAside: 0,
 });
+
+/** A digest was taken, or refused for what it is. It says nothing of an event that is suspected: that goes on failing. */
+export function digestOver(progress: StreamProgress): StreamProgress {
+  const { due: _, ...digest } = progress.digest ?? freshDigest(0);
+  if (progress.search !== undefined) return { ...progress, digest };
+  return { ...progress, digest, failures: 0, nextTryAtMs: 0, failingSinceMs: undefined, noticedMs: 0 };
+}
+
+export function digestFailed(
+  progress: StreamProgress,
+  { startedAtMs, nowMs, waitMs }: Omit<Failure, 'answered'>,
+): StreamProgress {
+  return {
+    ...progress,
+    failures: progress.failures + 1,
+    failingSinceMs: progress.failingSinceMs ?? startedAtMs,
+    nextTryAtMs: nowMs + waitMs,
+  };
+}
 
 /** Counts events that were taken. */
 export function counted(

@@ -16,6 +16,10 @@ export function verdictOf(result: Exclude<PostResult, { kind: 'aborted' }>): Ver
   return contentStatuses.has(result.status) ? 'content' : 'refused';
 }
 
+/** Whether an answer says in so many words that a later request may be taken. */
+export const asksToWait = (result: PostResult): boolean =>
+  result.kind === 'answered' && (result.status === 429 || result.retryAfter !== '');
+
 /** What a receiver may list in `retry`; an answer that lists more is not read further. */
 const maxAskedAgain = 10_000;
 

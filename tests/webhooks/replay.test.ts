@@ -190,3 +190,53 @@ test('a digest each hour: the receiver proves that it has everything, and it is 
   });
   assert.equal((await world.until(webhook.id, () => true)).progress.number, 5);
 });
+
+interface ToldDigest {
+  readonly counts: object;
+  readonly hash: string;
+}
+
+const chainOf = (ids: readonly number[]): string =>
+  ids.reduce((chain, id) => createHash('sha256').update(`${chain}${id}`).digest('hex'), '');
+
+test('a change of settings between two saves leaves the digest in step with the receiver', async () => {
+  await using world = await World.open();
+  await using receiver = await Receiver.open();
+  const webhook = await world.webhook(receiver, {
+    dialect: 'aftersend',
+    options: { framing: 'single' },
+    sending: { digest: 'hour' },
+  });
+  await world.start();
+  await world.opened(3);
+  await receiver.got(3);
+  await world.idle();
+  await world.endpoints.change(world.accountId, webhook.id, { types: ['opened'] });
+  await world.idle();
+  await world.opened(2);
+  await world.idle();
+  const isDigest = ({ body }: { body: string }) => body.includes('"type":"digest"');
+  await world.drive(() => receiver.requests.some(isDigest), 2 * hourMs);
+  const ids = receiver.requests
+    .filter((request) => !isDigest(request))
+    .map(({ body }) => (JSON.parse(body) as { id: number }).id);
+  const digest = JSON.parse(receiver.requests.find(isDigest)?.body ?? '') as ToldDigest;
+  assert.equal(digest.hash, chainOf([...new Set(ids)]));
+});
+
+test('digests that are refused do not hide that an event has been refused for hours', async () => {
+  await using world = await World.open();
+  await using receiver = await Receiver.open();
+  receiver.behave = (_request, response) => response.writeHead(400).end();
+  const webhook = await world.webhook(receiver, {
+    dialect: 'aftersend',
+    options: { framing: 'single' },
+    types: ['opened'],
+    sending: { digest: 'hour' },
+  });
+  await world.opened(1);
+  await world.start();
+  await world.pass(6 * hourMs + 60_000);
+  const [notice] = await world.store.webhooks.notices(world.accountId, webhook.id);
+  assert.match(notice?.text ?? '', /failing for 6 hours/);
+});

@@ -91,14 +91,26 @@ export function saveProgress(database: Writer, input: ProgressSave): ProgressSav
   const isStale = owner.settings_version !== input.settingsVersion;
   if (input.replayId !== 0) return saveReplay(database, input, isStale);
   if (isStale) {
-    // What the older settings did not want of the events after the change, these ones may.
-    const cursorId = Math.max(owner.cursor_id, Math.min(input.progress.cursorId, owner.settings_since_id));
-    const number = Math.max(owner.number, input.progress.number);
-    saveStream(database, 'webhooks', owner.id, closed({ ...toProgress(owner), cursorId, number }));
+    saveStream(database, 'webhooks', owner.id, closed(afterChange(owner, input.progress)));
     return 'stale';
   }
   saveStream(database, 'webhooks', owner.id, input.progress);
   return 'saved';
+}
+
+/** As far as a stream may be moved by what was sent under settings that have changed meanwhile. */
+function afterChange(owner: StreamOwner & ProgressColumns, { cursorId, number, digest }: StreamProgress) {
+  const stored = toProgress(owner);
+  // What the older settings did not want of the events after the change, these ones may.
+  const moved = {
+    ...stored,
+    cursorId: Math.max(stored.cursorId, Math.min(cursorId, owner.settings_since_id)),
+    number: Math.max(stored.number, number),
+  };
+  if (digest === undefined) return moved;
+  // A digest counts what lies before the cursor: they move together, or what was counted is sent and counted again.
+  const isWhole = cursorId <= owner.settings_since_id && digest.lastNumber <= number;
+  return isWhole ? { ...moved, digest } : stored;
 }
 
 function saveReplay(database: Writer, input: ProgressSave, isStale: boolean): ProgressSaved {
