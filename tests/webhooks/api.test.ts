@@ -129,6 +129,8 @@ describe('/api/webhooks', () => {
     ['a private address', { ...good, url: 'http://10.0.0.1/' }, 422, 'url'],
     ['a name that leads inside', { ...good, url: 'http://localhost/' }, 422, 'url'],
     ['another scheme', { ...good, url: 'ftp://example.com/' }, 422, 'url'],
+    ['a URL with a line break', { ...good, url: 'http://127.0.0.1:21000/h/\r\nX: y' }, 422, 'url'],
+    ['a URL with spaces around it', { ...good, url: ' http://127.0.0.1:21000/ ' }, 422, 'url'],
     ['a type that the dialect has no word for', { ...good, types: ['skipped'] }, 422, 'types'],
     ['an unknown type', { ...good, types: ['returned'] }, 422, 'types'],
     ['no types', { ...good, types: [] }, 400, ''],
@@ -277,6 +279,27 @@ describe('/api/webhooks', () => {
     assert.deepEqual(await live, [second + 1]);
     const wrong = await fetch(`${api.base}/api/events/stream`, { headers: { 'last-event-id': 'x' } });
     assert.equal(wrong.status, 422);
+  });
+
+  test('a stream is kept alive also while events come that it does not show', async () => {
+    await using world = await World.open();
+    await using api = await openApi(world);
+    const stop = new AbortController();
+    const response = await fetch(`${api.base}/api/events/stream?types=clicked`, { signal: stop.signal });
+    const reader = response.body?.getReader();
+    assert.ok(reader);
+    assert.match(Buffer.from((await reader.read()).value ?? []).toString(), /here/);
+    const beat = reader.read();
+    for (let seconds = 0; seconds < 30; seconds += 5) {
+      await world.clock.someoneSleeps();
+      await world.opened(1);
+      await world.idle();
+      await world.clock.advance(5_000);
+      await world.idle();
+    }
+    const told = await Promise.race([beat, world.idle().then(() => 'nothing' as const)]);
+    stop.abort();
+    assert.notEqual(told, 'nothing');
   });
 
   test('a trial sends a sample of each type and says what came back', async () => {

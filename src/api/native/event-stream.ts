@@ -110,6 +110,7 @@ async function follow(
   const unsubscribe = log.subscribe((accountIds) => accountIds.has(accountId) && wake.wake());
   try {
     response.write(': here\n\n');
+    let wroteAtMs = clock.now();
     let cursor = afterId;
     while (!signal.aborted) {
       const page = await log.readAfter({ accountId, afterId: cursor, types, limit: pageEvents, scanLimit });
@@ -119,13 +120,14 @@ async function follow(
           (event) => `id: ${event.id}\nevent: ${event.type}\ndata: ${JSON.stringify(eventShape(event))}\n\n`,
         )
         .join('');
-      if (text !== '' && !response.write(text) && !(await drained(response, clock, signal))) return;
-      if (!page.atEnd) continue;
-      const waitedSinceMs = clock.now();
-      await wake.wait(clock, beatEveryMs, signal);
-      if (clock.now() - waitedSinceMs >= beatEveryMs && !response.write(': still here\n\n')) {
-        if (!(await drained(response, clock, signal))) return;
+      // Also while the log grows by events that are not shown here.
+      const isQuiet = Math.abs(clock.now() - wroteAtMs) >= beatEveryMs;
+      const line = text === '' && isQuiet ? ': still here\n\n' : text;
+      if (line !== '') {
+        wroteAtMs = clock.now();
+        if (!response.write(line) && !(await drained(response, clock, signal))) return;
       }
+      if (page.atEnd) await wake.wait(clock, beatEveryMs, signal);
     }
   } finally {
     unsubscribe();
