@@ -51,6 +51,9 @@ const tokenMarginMs = 60_000;
 const assumedTokenMs = 5 * 60_000;
 const maxTokenMs = 24 * 3_600_000;
 
+/** Shorter texts are found in any answer, and are no secrets that hold. */
+const shortestMasked = 6;
+
 /** The token could not be had. The message is for the owner and holds nothing secret. */
 export class SignInError extends Error {
   override readonly name = 'SignInError';
@@ -102,6 +105,22 @@ export class SignIn {
     return headers.map((text, index) =>
       index % 2 === 1 && own.has(headers[index - 1] ?? '') ? '***' : text,
     );
+  }
+
+  /** A receiver's answer without what it may repeat of that: it is shown, and stored as it is. */
+  maskedText(text: string): string {
+    const secrets = Object.values(this.#access.headers);
+    const { authentication } = this.#access;
+    if (authentication?.kind === 'basic') secrets.push(authentication.password);
+    if (authentication?.kind === 'bearer') secrets.push(authentication.token);
+    if (authentication?.kind === 'oauth2') secrets.push(authentication.clientSecret, this.#token?.text ?? '');
+    const sent = this.#fixed
+      .filter((_, index) => index % 2 === 1)
+      .map((value) => value.replace(/^Basic /, ''));
+    return [...secrets, ...sent]
+      .filter(({ length }) => length >= shortestMasked)
+      .flatMap((secret) => [secret, JSON.stringify(secret).slice(1, -1)])
+      .reduce((masked, secret) => masked.replaceAll(secret, '***'), text);
   }
 
   async #goodToken(signal: AbortSignal): Promise<string> {

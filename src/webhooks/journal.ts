@@ -18,17 +18,6 @@ export type JournalEntries = Pick<
   'attempts' | 'counts' | 'accepted' | 'setAside' | 'takenAgain'
 >;
 
-function answerText({ result }: Pick<Sent, 'result'>): string {
-  switch (result.kind) {
-    case 'answered':
-      return result.body.toString('utf8').slice(0, keptAnswerLength);
-    case 'unanswered':
-      return result.reason;
-    case 'aborted':
-      return '';
-  }
-}
-
 interface Kept {
   readonly batch: Omit<Batch, 'items' | 'body'>;
   readonly sent: Sent;
@@ -129,7 +118,7 @@ export class Journal {
       only: batch.only,
       accepted,
       status: result.kind === 'answered' ? result.status : 0,
-      answer: answerText(sent),
+      answer: sent.answer(keptAnswerLength),
       headers: sent.headers(),
       timings: result.kind === 'answered' ? result.timings : {},
     };
@@ -145,7 +134,7 @@ export function asSuspect(batch: Batch, sent: Sent): Suspect {
     batch: { firstId: id, lastId: id, events: 1, firstNumber },
     batchId: batch.id,
     status: result.kind === 'answered' ? result.status : 0,
-    answer: answerText(sent),
+    answer: sent.answer(keptAnswerLength),
   };
 }
 

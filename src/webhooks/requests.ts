@@ -32,6 +32,8 @@ export interface Sent {
   readonly result: PostResult;
   /** Name and value in turn, masked. */
   readonly headers: () => readonly string[];
+  /** The beginning of the answer's body, masked as well, or why there was none. */
+  readonly answer: (maxLength: number) => string;
 }
 
 export class Requests {
@@ -81,7 +83,7 @@ export class Requests {
       const result: PostResult = signal.aborted
         ? { kind: 'aborted' }
         : { kind: 'unanswered', reason: error.message };
-      return { result, headers: () => [] };
+      return { result, headers: () => [], answer: () => error.message };
     }
     const headers = [
       'content-type',
@@ -100,7 +102,23 @@ export class Requests {
       signal,
     );
     if (result.kind === 'answered' && result.status === 401) this.#signIn.refused();
-    return { result, headers: () => this.#signIn.masked(headers) };
+    return {
+      result,
+      headers: () => this.#signIn.masked(headers),
+      answer: (maxLength) => this.#answer(result).slice(0, maxLength),
+    };
+  }
+
+  #answer(result: PostResult): string {
+    switch (result.kind) {
+      case 'answered':
+        // Before it is cut: a piece of a secret would not be known as one.
+        return this.#signIn.maskedText(result.body.toString('utf8'));
+      case 'unanswered':
+        return result.reason;
+      case 'aborted':
+        return 'given up';
+    }
   }
 
   async close(): Promise<void> {

@@ -43,12 +43,7 @@ export async function tryOut(
         types,
         body: batch.body.toString('utf8'),
         status: result.kind === 'answered' ? result.status : 0,
-        answer:
-          result.kind === 'answered'
-            ? result.body.toString('utf8').slice(0, shownAnswerLength)
-            : result.kind === 'unanswered'
-              ? result.reason
-              : 'given up',
+        answer: sent.answer(shownAnswerLength),
         durationMs: clock.now() - atMs,
       });
       if (result.kind !== 'answered') break;

@@ -137,6 +137,28 @@ describe('signing in', () => {
     assert.equal(receiver.requests[1]?.headers['authorization'], 'Bearer tok');
   });
 
+  test('a receiver that answers with what it was sent makes nothing secret shown', async () => {
+    await using world = await World.open();
+    await using receiver = await Receiver.open();
+    receiver.behave = ({ headers }, response) => response.end(`${'.'.repeat(900)}${JSON.stringify(headers)}`);
+    const webhook = await world.webhook(receiver, {
+      dialect: 'msndr',
+      access: {
+        headers: { 'X-Key': 'hush "quoted" key' },
+        authentication: { kind: 'bearer', token: 'a-token-to-keep' },
+      },
+    });
+    await world.start();
+    await world.opened(1);
+    await receiver.got(1);
+    await world.idle();
+    await world.stop();
+    const [kept] = await world.store.webhooks.attempts(world.accountId, webhook.id);
+    const [tried] = await world.endpoints.test(webhook, new AbortController().signal);
+    assert.match(tried?.answer ?? '', /"authorization":"Bearer \*\*\*"/);
+    for (const text of [kept?.answer, tried?.answer]) assert.doesNotMatch(text ?? '', /quoted|token-to/);
+  });
+
   test('an OAuth 2 token is fetched once, renewed before it ends, and after a 401', async () => {
     await using world = await World.open();
     await using receiver = await Receiver.open();
