@@ -106,7 +106,12 @@ function invalid(errors: readonly FastifySchemaValidationError[], context: strin
   };
 }
 
-function firstFault(errors: readonly FastifySchemaValidationError[]): { field: string; message: string } {
+function firstFault(all: readonly FastifySchemaValidationError[]): { field: string; message: string } {
+  const { errors, words } = ofMeantForm(all);
+  const unknownWord = errors.find(({ keyword }) => keyword === 'const');
+  if (unknownWord !== undefined) {
+    return { field: fieldAt(unknownWord, undefined), message: `is none of ${words.join(', ')}` };
+  }
   const extra = errors.find(({ keyword }) => keyword === 'additionalProperties');
   if (extra !== undefined) {
     return {
@@ -133,6 +138,23 @@ function firstFault(errors: readonly FastifySchemaValidationError[]): { field: s
   const allowed = first.params['allowedValues'];
   if (Array.isArray(allowed)) return { field, message: `is none of ${allowed.join(', ')}` };
   return { field, message: first.message ?? 'is invalid' };
+}
+
+/**
+ * A value that may take one of several forms, each told by a word in it (`"kind": "basic"`), is judged by the form whose
+ * word it has; when it has no form's word, all that is wrong is the word.
+ */
+function ofMeantForm(errors: readonly FastifySchemaValidationError[]): {
+  readonly errors: readonly FastifySchemaValidationError[];
+  readonly words: readonly unknown[];
+} {
+  const formOf = ({ schemaPath }: FastifySchemaValidationError) => /^.*?\/anyOf\/\d+/.exec(schemaPath)?.[0];
+  const wrongWords = errors.filter(({ keyword }) => keyword === 'const');
+  if (wrongWords.length === 0) return { errors, words: [] };
+  const otherForms = new Set(wrongWords.map(formOf));
+  const meant = errors.filter((error) => error.keyword !== 'anyOf' && !otherForms.has(formOf(error)));
+  const words = wrongWords.map(({ params }) => params['allowedValue']);
+  return { errors: meant.length > 0 ? meant : wrongWords, words };
 }
 
 const firstName = (names: unknown): string | undefined =>

@@ -3,7 +3,12 @@
  * is written as a whole number becomes one: `1.5`, `0x1` or `true` must not find message 1.
  */
 import { TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox';
+import { Settings } from 'typebox/system';
 import type { FastifySchemaCompiler, FastifySchemaValidationError } from 'fastify';
+
+/** Of one request. A value of several forms has errors in each; a list that is cut off could leave the wanted one out. */
+const maxErrors = 64;
+Settings.Set({ maxErrors });
 
 /** A parameter that stands there twice is no text but a list of texts. */
 const isWhole = (value: unknown): boolean => typeof value === 'string' && /^-?\d+$/.test(value);

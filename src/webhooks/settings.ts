@@ -114,12 +114,19 @@ function typesOf({ name, eventNames }: Dialect, given: readonly string[]): reado
 function optionsOf(dialect: Dialect, given: Readonly<Record<string, unknown>>): string {
   const options = Value.Default(dialect.options, { ...given });
   if (!Value.Check(dialect.options, options)) {
-    const [first] = Value.Errors(dialect.options, options);
+    const errors = Value.Errors(dialect.options, options);
+    const [first] = errors;
     const where = first?.instancePath.slice(1) ?? '';
+    const words = errors.flatMap((error) =>
+      error.keyword === 'const' && error.instancePath === first?.instancePath
+        ? [error.params.allowedValue]
+        : [],
+    );
+    const fault = words.length > 0 ? `is none of ${words.join(', ')}` : (first?.message ?? 'is wrong');
     const known = Object.keys(dialect.options.properties).join(', ') || 'none';
     throw new EndpointRefusedError(
       'options',
-      `${where === '' ? 'options' : where} ${first?.message ?? 'is wrong'}; ${dialect.name} has: ${known}`,
+      `${where === '' ? 'options' : where} ${fault}; ${dialect.name} has: ${known}`,
     );
   }
   return JSON.stringify(options);

@@ -8,6 +8,9 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { describe, test } from 'node:test';
 import type { App } from '../../src/api/app.ts';
+import { newWebhook } from '../../src/api/native/webhook-schemas.ts';
+import { refusalOf } from '../../src/api/refusals.ts';
+import { validatorCompiler } from '../../src/api/validation.ts';
 import { StoreBusyError } from '../../src/store/contract/store.ts';
 import { type ApiUnderTest, startApi } from './api-under-test.ts';
 
@@ -82,6 +85,22 @@ describe('a refusal', () => {
     }
     assert.equal((await api.call('GET', '/api/messages?limit=1.5')).status, 422);
     assert.equal((await api.call('GET', '/api/messages?limit=1&limit=2')).status, 422);
+  });
+
+  test('of a value with several forms speaks of the form that is meant', () => {
+    const check = validatorCompiler({ schema: newWebhook, method: 'POST', url: '/', httpPart: 'body' });
+    const message = (authentication: unknown) => {
+      const checked = check({ url: 'https://example.com/', dialect: 'aftersend', authentication });
+      assert.ok(typeof checked === 'object' && 'error' in checked);
+      return refusalOf({ validation: checked.error, validationContext: 'body' }).message;
+    };
+    assert.equal(message({ kind: 'digest' }), "'authentication.kind' is none of none, basic, bearer, oauth2");
+    assert.equal(message({ kind: 'basic', username: 'a' }), "'authentication.password' is missing");
+    assert.match(
+      message({ kind: 'basic', username: 'a', password: 1 }),
+      /^'authentication.password' must be/,
+    );
+    assert.equal(message({ kind: 'bearer', token: 'x', y: 1 }), "'authentication.y' is not known here");
   });
 
   test('a store with too much to write is "later", a fault of ours says nothing of its cause', async () => {

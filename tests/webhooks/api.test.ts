@@ -135,6 +135,12 @@ describe('/api/webhooks', () => {
     ['an unknown type', { ...good, types: ['returned'] }, 422, 'types'],
     ['no types', { ...good, types: [] }, 400, ''],
     ['an unknown option', { ...good, options: { complained_as: 'complained' } }, 422, 'options'],
+    [
+      'an option with an unknown word',
+      { ...good, dialect: 'aftersend', options: { framing: 'bulk' } },
+      422,
+      'options',
+    ],
     ['an option of the wrong type', { ...good, options: { unsubscribed_details: 'yes' } }, 422, 'options'],
     ['a count out of bounds', { ...good, batch: { count: 0 } }, 400, ''],
     ['batches of a dialect that has none', { ...good, dialect: 'msndr', batch: { count: 2 } }, 422, 'batch'],
@@ -148,6 +154,7 @@ describe('/api/webhooks', () => {
       const answered = await api.call('POST', '/api/webhooks', body);
       assert.equal(answered.status, status, `${what}: ${answered.text}`);
       assert.equal(answered.json['field'], field, what);
+      assert.doesNotMatch(answered.text, /constant/);
     }
     assert.deepEqual(await world.store.webhooks.list(world.accountId), []);
   });
