@@ -9,6 +9,7 @@ import { startSmtpSink } from '../tests/support/smtp-sink.ts';
 import { type Bench, type Contender, rateOf } from './measure.ts';
 import { postfixMissing, startPostfix } from '../tests/support/postfix.ts';
 import { harakaMissing, startHaraka } from './haraka.ts';
+import { createSender } from './sender.ts';
 
 const sessions = 20;
 const sizeBytes = 4096;
@@ -62,8 +63,7 @@ export async function openSmtpPath({ messages, moment, sessions: kept }: SmtpPat
       AFTERSEND_TRUSTED: '127.0.0.0/8=bench',
     }),
   );
-  await service.createAccount('bench');
-  await service.command('domain', 'vouch', 'bench', 'example.com');
+  await createSender(service);
   const contenders = [await over('aftersend', service.submissionPort, serviceSink)];
   const leftOut: string[] = [];
   const peers = [

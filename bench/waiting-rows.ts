@@ -10,6 +10,8 @@ export function addWaitingEvents(databaseFile: string, count: number): number {
     const last = lastId(database, 'events', 'id');
     copyRow(database, 'events', { id: last }, { id: 'id + n', message_id: 'message_id + id + n' }, count);
     noteLast(database, 'events', last + count);
+    // Messages that are accepted later are not those that these events are about.
+    noteLast(database, 'messages', lastId(database, 'events', 'message_id'));
     return last;
   });
 }
@@ -20,7 +22,8 @@ export function addQueuedMessages(databaseFile: string, count: number): void {
     const last = lastId(database, 'queue', 'message_id');
     copyRow(database, 'messages', { id: last }, { id: 'id + n' }, count);
     copyRow(database, 'queue', { message_id: last }, { message_id: 'message_id + n', lease: '0' }, count);
-    noteLast(database, 'messages', last + count);
+    const told = lastId(database, 'events', 'message_id');
+    noteLast(database, 'messages', Math.max(told, last + count));
   });
 }
 

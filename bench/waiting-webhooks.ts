@@ -8,6 +8,7 @@ import { type TestAccount, TestService } from '../tests/support/service.ts';
 import type { Bench } from './measure.ts';
 import { type CountingReceiver, startCountingReceiver } from './receiver.ts';
 import { addWaitingEvents } from './waiting-rows.ts';
+import { createSender } from './sender.ts';
 
 const postLoop = join(import.meta.dirname, 'post-loop.ts');
 
@@ -66,7 +67,7 @@ async function tellOneEvent(
   receiver: CountingReceiver,
   { dialect, endpoints }: WaitingWebhooks,
 ): Promise<void> {
-  const account: TestAccount = await service.createAccount('bench');
+  const account: TestAccount = await createSender(service);
   for (let endpoint = 0; endpoint < endpoints; endpoint++) {
     await service.call(account, 'POST', '/api/webhooks', {
       url: receiver.url,

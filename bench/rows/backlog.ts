@@ -7,6 +7,7 @@ import { startStillServer } from '../still-server.ts';
 import { addQueuedMessages, addWaitingEvents } from '../waiting-rows.ts';
 import { wrkMissing } from '../wrk.ts';
 import { messagePoster } from './http-accept.ts';
+import { createSender } from '../sender.ts';
 
 const waitingEvents = 5_000_000;
 const queuedMessages = 1_000_000;
@@ -32,7 +33,7 @@ export const backlog: Row = {
       AFTERSEND_WEBHOOK_ALLOW: '127.0.0.0/8',
     };
     const service = stack.use(await TestService.start(env));
-    const account = await service.createAccount('bench');
+    const account = await createSender(service);
     await service.call(account, 'POST', '/api/webhooks', {
       url: `http://127.0.0.1:${still.port}/`,
       dialect: 'sendpulse',
@@ -50,7 +51,7 @@ export const backlog: Row = {
     await service.start();
 
     const empty = stack.use(await TestService.start(env));
-    const { token } = await empty.createAccount('bench');
+    const { token } = await createSender(empty);
     await sleep(settleMs);
     const open = stack.move();
     return {

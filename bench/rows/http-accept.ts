@@ -8,6 +8,7 @@ import { startSmtpSink } from '../../tests/support/smtp-sink.ts';
 import type { Contender, Row } from '../measure.ts';
 import { startStillServer } from '../still-server.ts';
 import { runWrk, wrkMissing } from '../wrk.ts';
+import { createSender } from '../sender.ts';
 
 const seconds = 5;
 
@@ -35,7 +36,7 @@ export const httpAccept: Row = {
     await using stack = new AsyncDisposableStack();
     const still = stack.use(await startStillServer());
     const service = stack.use(await TestService.start({ AFTERSEND_ROUTE: `smtp://127.0.0.1:${still.port}` }));
-    const { token } = await service.createAccount('bench');
+    const { token } = await createSender(service);
 
     const [barePort = 0, sinkPort = 0] = await freePorts(2);
     const bareServer = join(import.meta.dirname, '../bare-server.ts');
@@ -58,7 +59,7 @@ export const httpAccept: Row = {
     ): Promise<Contender> {
       const taker = parts.use(await startSmtpSink(sink as NonNullable<typeof sink>, port));
       const sending = parts.use(await TestService.start({ AFTERSEND_ROUTE: `smtp://127.0.0.1:${port}` }));
-      const account = await sending.createAccount('bench');
+      const account = await createSender(sending);
       const poster = messagePoster('aftersend, sending too', sending.url, share, account.token);
       let sent = 0;
       return {

@@ -9,6 +9,7 @@ import type { Contender, Row } from '../measure.ts';
 import { nginxMissing, startNginx } from '../nginx.ts';
 import { linksOf, sendMessages } from '../tracked-messages.ts';
 import { runWrk, wrkMissing } from '../wrk.ts';
+import { createSender } from '../sender.ts';
 
 const seconds = 5;
 const messages = 1000;
@@ -61,7 +62,7 @@ export const track: Row = {
 /** An open and a click of each message, one a line. */
 async function trackedPaths(service: TestService): Promise<string> {
   const links = linksOf(service);
-  const ids = await sendMessages(service, await service.createAccount('bench'), messages);
+  const ids = await sendMessages(service, await createSender(service), messages);
   return ids
     .flatMap((id) => [links.pixelUrl(id), links.clickUrl(id, `https://shop.example.com/orders/${id}`) ?? ''])
     .map((url) => new URL(url).pathname)

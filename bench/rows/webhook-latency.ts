@@ -8,6 +8,7 @@ import { freePorts, type TestAccount, TestService } from '../../tests/support/se
 import type { Contender, Row } from '../measure.ts';
 import { startStillServer } from '../still-server.ts';
 import { linksOf, sendMessages } from '../tracked-messages.ts';
+import { createSender } from '../sender.ts';
 
 const eventsPerSecond = 500;
 const seconds = 8;
@@ -46,10 +47,10 @@ async function timing(
   badPorts: readonly number[],
 ): Promise<Contender> {
   const service = stack.use(await TestService.start({ AFTERSEND_WEBHOOK_ALLOW: '127.0.0.0/8' }));
-  const accounts: TestAccount[] = [await service.createAccount('bench')];
+  const accounts: TestAccount[] = [await createSender(service)];
   for (let made = 0; badPorts.length > 0 && made < badEndpoints; made++) {
     const index = Math.floor(made / badEndpointsPerAccount);
-    const account = (accounts[index] ??= await service.createAccount(`bench-${index}`));
+    const account = (accounts[index] ??= await createSender(service, `bench-${index}`));
     await addWebhook(service, account, `http://127.0.0.1:${badPorts[made % badPorts.length]}/`);
   }
   const receiver = stack.use(await startTimingReceiver());
