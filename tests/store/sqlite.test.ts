@@ -1,6 +1,6 @@
 /** The embedded store, held to the contract on real files. */
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -75,6 +75,20 @@ describe('the data folder', () => {
     await rm(folder, { recursive: true });
   });
 
+  test('a thousand messages that come at once share a handful of commits', async () => {
+    const folder = await freshFolder();
+    {
+      await using store = await openSqliteStore(folder, 'serve');
+      const { id: accountId } = await anAccount(store);
+      const wal = join(folder, 'aftersend.db-wal');
+      const before = commitsIn(await readFile(wal));
+      await Promise.all(Array.from({ length: 1000 }, () => store.intake.accept(aSubmission(accountId))));
+      const commits = commitsIn(await readFile(wal)) - before;
+      assert.ok(commits >= 1 && commits <= 3, `${commits} commits`);
+    }
+    await rm(folder, { recursive: true });
+  });
+
   test('many writers share commits, and one whose write fails takes no other with it', async () => {
     await using store = await openFresh();
     const { id: accountId } = await anAccount(store);
@@ -106,3 +120,16 @@ describe('the data folder', () => {
     await rm(folder, { recursive: true });
   });
 });
+
+/**
+ * The commits that a write-ahead log holds: frames whose header gives the size of the database after them
+ * (sqlite.org/fileformat2.html, section 4.1).
+ */
+function commitsIn(wal: Buffer): number {
+  const pageBytes = wal.readUInt32BE(8);
+  let commits = 0;
+  for (let frame = 32; frame < wal.length; frame += 24 + pageBytes) {
+    if (wal.readUInt32BE(frame + 4) !== 0) commits++;
+  }
+  return commits;
+}
