@@ -43,6 +43,8 @@ export function eventStreamRoute(app: App, { log, clock }: { log: EventLog; cloc
   app.get(
     '/api/events/stream',
     {
+      // A HEAD would follow the log and never be told anything.
+      exposeHeadRoute: false,
       schema: {
         operationId: 'streamEvents',
         tags: ['events'],
