@@ -16,6 +16,7 @@ import { msndrWebhookRoutes } from './api/msndr/webhook.ts';
 import { domainRoutes } from './api/native/domains.ts';
 import { eventStreamRoute } from './api/native/event-stream.ts';
 import { webhookRecordRoutes } from './api/native/webhook-records.ts';
+import { receiverRoute } from './api/native/receiver.ts';
 import { webhookRoutes } from './api/native/webhooks.ts';
 import { buildApi } from './api/server.ts';
 import type { ListenAddress } from './config/readers.ts';
@@ -59,6 +60,7 @@ import { createSeal, type Seal } from './tokens/sealed-secret.ts';
 import { passwords } from './users/passwords.ts';
 import { createPeople } from './users/people.ts';
 import type { MutualTls } from './webhooks/access.ts';
+import { BuiltInReceiver } from './webhooks/built-in-receiver.ts';
 import { createEndpoints } from './webhooks/endpoints.ts';
 import { tellOfExpiring } from './webhooks/expiry.ts';
 import { openPost } from './webhooks/post.ts';
@@ -240,11 +242,12 @@ async function startHttp(
 ): Promise<void> {
   const { config, clock, random, logger, registry, store, keys, seal, http, publicUrl, running } = ground;
   const guard = addressGuard(config.webhookAllow);
-  const resolve = systemResolve(config.dnsServer);
+  const receiver = new BuiltInReceiver(receiverKey(keys), clock);
+  const resolve = receiver.beforeResolve(systemResolve(config.dnsServer));
   const times = { log: new ConnectionLog(), clock };
   const agent = guardedAgent(guard, resolve, { times });
   running.defer(() => agent.destroy());
-  const { post } = running.use(openPost(agent, clock, times.log));
+  const post = receiver.before(running.use(openPost(agent, clock, times.log)).post);
   const agentWith = ({ certificate: cert, privateKey: key, serverCa }: MutualTls) =>
     guardedAgent(guard, resolve, { tls: { cert, key, ...(serverCa !== '' && { ca: serverCa }) }, times });
   const { webhooks, replays, log, suppressions } = store;
@@ -290,6 +293,7 @@ async function startHttp(
       native: [
         (app) => domainRoutes(app, { domains: sendingDomains(ground), store: store.domains }),
         (app) => webhookRoutes(app, { endpoints, webhooks, log, clock }),
+        (app) => receiverRoute(app, receiver),
         (app) =>
           webhookRecordRoutes(app, {
             endpoints,
@@ -469,6 +473,13 @@ async function withPort({ host, port }: ListenAddress): Promise<ListenAddress> {
 function reachable({ host, port }: ListenAddress): ListenAddress {
   if (host === '0.0.0.0') return { host: '127.0.0.1', port };
   return { host: host === '::' ? '::1' : host, port };
+}
+
+/** Addresses of the built-in receiver stay the same as long as the first secret does. */
+function receiverKey(keys: SecretKeys): Buffer {
+  const key = keys.key('receiver', 0);
+  if (key === undefined) throw new Error('there is no first secret');
+  return key;
 }
 
 /** What others call a listener: itself on loopback, by the server's name elsewhere. */

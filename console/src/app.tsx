@@ -14,12 +14,17 @@ import { useLoaded } from './loading.ts';
 import { Empty, Failure } from './parts/notices.tsx';
 import { Page } from './parts/page.tsx';
 import { Audit } from './pages/audit.tsx';
+import { FirstSteps } from './pages/first-steps.tsx';
+import { Live } from './pages/live.tsx';
 import { MessagePage } from './pages/message.tsx';
 import { Messages } from './pages/messages.tsx';
 import { Profile } from './pages/profile.tsx';
 import { Settings } from './pages/settings.tsx';
 import { SignIn } from './pages/sign-in.tsx';
+import { Suppressions } from './pages/suppressions.tsx';
 import { Users } from './pages/users.tsx';
+import { WebhookPage } from './pages/webhook.tsx';
+import { Webhooks } from './pages/webhooks.tsx';
 import { Welcome } from './pages/welcome.tsx';
 import { follow, useAddress } from './router.ts';
 import { type Session, SessionContext } from './session.ts';
@@ -80,6 +85,14 @@ function Content({ path }: { readonly path: string }) {
     case '':
     case 'messages':
       return second === '' ? <Messages /> : <MessagePage key={second} id={second} />;
+    case 'first-steps':
+      return <FirstSteps />;
+    case 'live':
+      return <Live />;
+    case 'webhooks':
+      return second === '' ? <Webhooks /> : <WebhookPage key={second} id={second} />;
+    case 'suppressions':
+      return <Suppressions />;
     case 'settings':
       return <Settings />;
     case 'users':

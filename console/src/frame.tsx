@@ -3,21 +3,26 @@ import type { ComponentChildren } from 'preact';
 import { useState } from 'preact/hooks';
 import { call } from './api.ts';
 import { useSpeech, type Language } from './language.ts';
+import type { Words } from './words/en.ts';
 import { Icon, type IconName } from './parts/icons.tsx';
 import { Segments } from './parts/page.tsx';
 import { go } from './router.ts';
-import { type Role, useSession } from './session.ts';
+import { isAtLeast, type Role, useSession } from './session.ts';
 import { chosenTheme, setTheme, themes } from './theme.ts';
 
 interface Entry {
   readonly path: string;
   readonly icon: IconName;
-  readonly name: 'messages' | 'settings' | 'users' | 'audit' | 'profile';
+  readonly name: keyof Words['nav'] & IconName;
   readonly role?: Role;
 }
 
 const entries: readonly Entry[] = [
   { path: '/messages', icon: 'messages', name: 'messages' },
+  { path: '/live', icon: 'live', name: 'live' },
+  { path: '/webhooks', icon: 'webhooks', name: 'webhooks' },
+  { path: '/suppressions', icon: 'suppressions', name: 'suppressions' },
+  { path: '/first-steps', icon: 'steps', name: 'steps', role: 'developer' },
   { path: '/settings', icon: 'settings', name: 'settings' },
   { path: '/users', icon: 'users', name: 'users', role: 'owner' },
   { path: '/audit', icon: 'audit', name: 'audit', role: 'owner' },
@@ -31,7 +36,7 @@ export function Frame({ path, children }: { readonly path: string; readonly chil
   const { session } = useSession();
   const [open, setOpen] = useState(false);
   const here = path === '/' ? home : path;
-  const allowed = entries.filter(({ role }) => role === undefined || role === session.account.role);
+  const allowed = entries.filter(({ role }) => isAtLeast(session.account.role, role ?? 'support'));
   return (
     <div class="frame">
       <a class="skip" href="#content">

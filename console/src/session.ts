@@ -4,6 +4,10 @@ import { useContext } from 'preact/hooks';
 
 export type Role = 'support' | 'developer' | 'owner';
 
+const roles: readonly Role[] = ['support', 'developer', 'owner'];
+
+export const isAtLeast = (role: Role, wanted: Role): boolean => roles.indexOf(role) >= roles.indexOf(wanted);
+
 export interface AccountRef {
   readonly id: number;
   readonly name: string;

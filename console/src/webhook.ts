@@ -15,6 +15,24 @@ export interface Webhook {
   readonly created_at: string;
 }
 
+export interface WebhookDetail extends Webhook {
+  readonly paused_by: string | null;
+  readonly waiting_events: number;
+  readonly lag_seconds: number;
+  readonly success_rate: number | null;
+  readonly latency_ms: { readonly p50: number; readonly p99: number } | null;
+  readonly set_aside_events: number;
+  readonly notices: readonly { readonly at: string; readonly text: string }[];
+  readonly last_requests: readonly {
+    readonly at: string;
+    readonly duration_ms: number;
+    readonly batch_id: string;
+    readonly replay: number | null;
+    readonly events: number;
+    readonly status: number;
+  }[];
+}
+
 export interface Dialect {
   readonly name: string;
   readonly description: string;

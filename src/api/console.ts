@@ -14,6 +14,7 @@ const pages = [
   '/',
   '/welcome',
   '/first-steps',
+  '/live',
   '/messages',
   '/messages/:id',
   '/webhooks',

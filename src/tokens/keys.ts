@@ -11,7 +11,8 @@ export type KeyPurpose =
   | 'return-path'
   | 'feedback'
   | 'message-id'
-  | 'store-secrets';
+  | 'store-secrets'
+  | 'receiver';
 
 export interface SecretKeys {
   /** The number new tokens are made with, 0 to 255. */

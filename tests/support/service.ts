@@ -73,6 +73,11 @@ export class TestService implements AsyncDisposable {
     return code;
   }
 
+  /** What it has printed since its last start, for the person who started it. */
+  get printed(): string {
+    return this.#process?.stdout.text ?? '';
+  }
+
   /** What it has logged since its last start. */
   get log(): string {
     return this.#process?.stderr.text ?? '';

@@ -66,6 +66,7 @@ function secretRoute(app: App, { endpoints }: WebhookRecordDependencies): void {
     {
       schema: {
         tags,
+        operationId: 'rotateSecret',
         summary: 'Make new signing keys',
         description: 'The old ones sign beside them for a day, or for `overlap_hours`.',
         params,
@@ -97,6 +98,7 @@ function requestRoutes(app: App, dependencies: WebhookRecordDependencies): void 
     {
       schema: {
         tags,
+        operationId: 'getWebhookRequest',
         summary: 'A kept request: what was sent and answered',
         description:
           'Each time that the batch was sent, of those that are kept. The body is made again from the log; it is ' +
@@ -127,6 +129,7 @@ function requestRoutes(app: App, dependencies: WebhookRecordDependencies): void 
     {
       schema: {
         tags: ['events'],
+        operationId: 'listEventWebhooks',
         summary: 'Which webhooks had an event',
         params: IdParams,
         response: { 200: recipientsAnswer },
@@ -146,6 +149,7 @@ function setAsideRoute(app: App, dependencies: WebhookRecordDependencies): void 
     {
       schema: {
         tags,
+        operationId: 'listSetAside',
         summary: 'Events that the receiver cannot take',
         description: 'Each with the answer that it got. A replay of `set-aside` sends them again.',
         params,
@@ -173,6 +177,7 @@ function replayRoutes(app: App, dependencies: WebhookRecordDependencies): void {
     {
       schema: {
         tags,
+        operationId: 'startReplay',
         summary: 'Send events again',
         description:
           'Beside the live stream, with the header `aftersend-replay`. With `dry_run` it says how many events there ' +
@@ -198,6 +203,7 @@ function replayRoutes(app: App, dependencies: WebhookRecordDependencies): void {
     {
       schema: {
         tags,
+        operationId: 'listReplays',
         summary: 'List replays, newest first',
         params,
         response: { 200: Type.Object({ replays: Type.Array(Type.Unknown()) }) },
@@ -214,6 +220,7 @@ function replayRoutes(app: App, dependencies: WebhookRecordDependencies): void {
     {
       schema: {
         tags,
+        operationId: 'stopReplay',
         summary: 'Stop a replay',
         params: replayParams,
         response: { 204: Type.Null() },

@@ -7,6 +7,8 @@ import { Secret } from '../../parts/copying.tsx';
 import { faultOf, Field } from '../../parts/fields.tsx';
 import { Failure } from '../../parts/notices.tsx';
 import { Badge, Confirm } from '../../parts/page.tsx';
+import { indented } from '../../json-text.ts';
+import { StatusBadge } from '../../parts/status-badge.tsx';
 import { useMayChange } from '../../session.ts';
 import { duration } from '../../times.ts';
 import { type Dialect, typesOf, type Webhook } from '../../webhook.ts';
@@ -282,7 +284,7 @@ function Trial({ webhook }: { readonly webhook: Webhook }) {
           {requests.map((request) => (
             <details key={request.types.join()}>
               <summary>
-                <TrialBadge status={request.status} />{' '}
+                <StatusBadge status={request.status} />{' '}
                 {request.types.map((type) => eventTypes[type] ?? type).join(', ')} ·{' '}
                 {duration(request.duration_ms, language)}
               </summary>
@@ -298,23 +300,4 @@ function Trial({ webhook }: { readonly webhook: Webhook }) {
       )}
     </div>
   );
-}
-
-export function TrialBadge({ status }: { readonly status: number }) {
-  const { settings } = useWords();
-  const good = status >= 200 && status < 300;
-  return (
-    <Badge tone={good ? 'good' : 'bad'}>
-      {status === 0 ? settings.unanswered : settings.answered(status)}
-    </Badge>
-  );
-}
-
-/** JSON as people read it; anything else as it is. */
-function indented(text: string): string {
-  try {
-    return JSON.stringify(JSON.parse(text), null, 2);
-  } catch {
-    return text;
-  }
 }

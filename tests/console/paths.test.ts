@@ -1,0 +1,104 @@
+/** What people do with the console, from beginning to end, in real Chromium. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { offences, password, signedIn } from './signed-in.ts';
+
+test('from the first start to “the webhook has arrived”, and on to the message’s story', async (context) => {
+  await using visit = await signedIn(context, { locale: 'ru-RU' });
+  if (visit === undefined) return;
+  const { page } = visit;
+  await page.getByRole('link', { name: 'Первые шаги' }).click();
+  await page.getByRole('button', { name: 'Взять встроенный приёмник' }).click();
+  await page.getByRole('radio', { name: /clicked@simulator/ }).check();
+  await page.getByRole('button', { name: 'Отправить' }).click();
+  await page.getByText('"name": "clicked"').waitFor();
+  await page.getByRole('link', { name: 'Вся история письма' }).click();
+  await page.getByText('Получатель перешёл по ссылке').waitFor();
+  const frame = page.frameLocator('iframe');
+  await frame.getByRole('heading', { name: 'Здравствуйте!' }).waitFor();
+  await page.getByRole('button', { name: 'Отправить снова' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Отправить снова' }).click();
+  await page.waitForURL('**/messages/2');
+});
+
+test('Settings → API: URL, ticked events and dialect are saved, and a test shows what came back', async (context) => {
+  await using visit = await signedIn(context, { locale: 'en-US' });
+  if (visit === undefined) return;
+  const { page, service } = visit;
+  await page.getByRole('link', { name: 'First steps' }).click();
+  const receiver = await page.locator('code.break').textContent();
+  await page.getByRole('link', { name: 'Settings → API' }).click();
+  for (const name of ['Delivered', 'Not delivered', 'Opened', 'Link followed', 'Marked as spam']) {
+    await page.getByRole('checkbox', { name: new RegExp(`^${name}`) }).waitFor();
+  }
+  await page.getByLabel('URL for notifications').fill('http://127.0.0.1:8099/hook');
+  await page.getByRole('button', { name: 'Save' }).click();
+  await page.getByText('the address is not a public one').first().waitFor();
+  await page.getByLabel('URL for notifications').fill(receiver ?? '');
+  await page.getByRole('checkbox', { name: /^Unsubscribed/ }).uncheck();
+  await page.getByRole('button', { name: 'Save' }).click();
+  await page.getByText('whsec_').waitFor();
+  await page.getByRole('button', { name: 'Send a test' }).click();
+  await page.getByText('answered 200').click();
+  await page.getByText('"event": "spam_by_user"').waitFor();
+  await page.getByText('{"received":true}').waitFor();
+
+  await page.getByLabel('New token').fill('shop');
+  await page.getByRole('button', { name: 'Create' }).first().click();
+  const token = (await page.locator('.secret code').last().textContent()) ?? '';
+  const answer = await fetch(`${service.url}/api/webhooks`, {
+    headers: { authorization: `Bearer ${token}` },
+  });
+  const { webhooks } = (await answer.json()) as { webhooks: { url: string; types: string[] }[] };
+  assert.equal(webhooks[0]?.url, receiver);
+  assert.deepEqual(webhooks[0].types, ['delivered', 'bounced', 'opened', 'clicked', 'complained']);
+});
+
+test('signed out, signed in again by keyboard alone; a deep link leads where it says', async (context) => {
+  await using visit = await signedIn(context, { locale: 'en-US' });
+  if (visit === undefined) return;
+  const { page, service } = visit;
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await page.getByRole('heading', { name: 'Sign in' }).waitFor();
+  await page.goto(`${service.url}/suppressions`);
+  await page.getByRole('heading', { name: 'Sign in' }).waitFor();
+  assert.deepEqual(await offences(page), []);
+  await page.keyboard.press('Tab');
+  await page.keyboard.type('anna@example.com');
+  await page.keyboard.press('Tab');
+  await page.keyboard.type('wrong password');
+  await page.keyboard.press('Enter');
+  await page.getByText('Address, password or code are wrong.').waitFor();
+  await page.getByLabel('Password').fill(password);
+  await page.keyboard.press('Enter');
+  await page.getByRole('heading', { name: 'Suppressions' }).waitFor();
+  await page.keyboard.press('Tab');
+  assert.equal(await page.evaluate('document.activeElement.textContent'), 'Skip to the content');
+});
+
+test('what a message says runs nowhere: not in its frame, not opened by itself', async (context) => {
+  await using visit = await signedIn(context, { locale: 'en-US' });
+  if (visit === undefined) return;
+  const { page, service } = visit;
+  const account = await service.createAccount('other');
+  const mine = await page.evaluate(`fetch('/api/messages', {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'aftersend-console': '1' },
+    body: JSON.stringify({ from: 'a@example.com', to: ['delivered@simulator.test'], subject: 'x',
+      html: '<p>read me</p><script>top.document.title = "taken"; document.body.textContent = "taken"</' + 'script>' }),
+  }).then((answer) => answer.status)`);
+  assert.equal(mine, 201);
+  await page.goto(`${service.url}/messages/1`);
+  await page.frameLocator('iframe').getByText('read me').waitFor();
+  assert.notEqual(await page.title(), 'taken');
+  await page.goto(`${service.url}/api/messages/1/html`);
+  assert.equal(
+    await page
+      .locator('body')
+      .textContent()
+      .then((text) => text?.includes('read me')),
+    true,
+  );
+  assert.equal(await page.evaluate('self.origin'), 'null');
+  await assert.rejects(service.call(account, 'GET', '/api/messages/1/html'), /404/);
+});
