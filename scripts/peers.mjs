@@ -176,6 +176,8 @@ export function findPeer(program) {
     ...matching(root, `usr/lib/${name}`, new RegExp(`^${program}$`)),
     ...matching(root, 'usr/sbin', new RegExp(`^${program}$`)),
     ...matching(root, 'usr/bin', new RegExp(`^${program}[0-9.]*$`)),
+    // What the machine has installed itself, apt leaves out of what it would fetch.
+    ...matching('/', 'usr/bin', new RegExp(`^${program}[0-9.]*$`)),
   ];
   if (command === undefined) return undefined;
   const triplets = [...matching(root, 'usr/lib', /-linux-/), ...matching(root, 'lib', /-linux-/)];
