@@ -14,6 +14,7 @@ import { useLoaded } from './loading.ts';
 import { Empty, Failure } from './parts/notices.tsx';
 import { Page } from './parts/page.tsx';
 import { Audit } from './pages/audit.tsx';
+import { Domains } from './pages/domains.tsx';
 import { FirstSteps } from './pages/first-steps.tsx';
 import { Live } from './pages/live.tsx';
 import { MessagePage } from './pages/message.tsx';
@@ -22,6 +23,8 @@ import { Profile } from './pages/profile.tsx';
 import { Settings } from './pages/settings.tsx';
 import { SignIn } from './pages/sign-in.tsx';
 import { Suppressions } from './pages/suppressions.tsx';
+import { TemplatePage } from './pages/template.tsx';
+import { Templates } from './pages/templates.tsx';
 import { Users } from './pages/users.tsx';
 import { WebhookPage } from './pages/webhook.tsx';
 import { Webhooks } from './pages/webhooks.tsx';
@@ -91,6 +94,10 @@ function Content({ path }: { readonly path: string }) {
       return <Live />;
     case 'webhooks':
       return second === '' ? <Webhooks /> : <WebhookPage key={second} id={second} />;
+    case 'templates':
+      return second === '' ? <Templates /> : <TemplatePage key={second} id={second} />;
+    case 'domains':
+      return <Domains />;
     case 'suppressions':
       return <Suppressions />;
     case 'settings':

@@ -21,6 +21,8 @@ const entries: readonly Entry[] = [
   { path: '/messages', icon: 'messages', name: 'messages' },
   { path: '/live', icon: 'live', name: 'live' },
   { path: '/webhooks', icon: 'webhooks', name: 'webhooks' },
+  { path: '/templates', icon: 'templates', name: 'templates' },
+  { path: '/domains', icon: 'domains', name: 'domains' },
   { path: '/suppressions', icon: 'suppressions', name: 'suppressions' },
   { path: '/first-steps', icon: 'steps', name: 'steps', role: 'developer' },
   { path: '/settings', icon: 'settings', name: 'settings' },

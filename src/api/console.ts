@@ -21,6 +21,7 @@ const pages = [
   '/webhooks/:id',
   '/templates',
   '/templates/:id',
+  '/domains',
   '/suppressions',
   '/settings',
   '/users',

@@ -45,6 +45,16 @@ test('the HTML is a document without an origin, that runs and loads nothing, how
   assert.equal(headers['x-content-type-options'], 'nosniff');
 });
 
+test('a template is shown as such a page too, with its parameters', async () => {
+  await using api = await startApi();
+  await api.post('/api/templates', { name: 't', subject: 's', html: '<p>Hi {{ name }}</p>' });
+  const params = encodeURIComponent('{"name":"<b>Ann</b>"}');
+  const page = await api.get(`/api/templates/1/page?params=${params}`);
+  assert.match(page.text, /<p>Hi &lt;b&gt;Ann&lt;\/b&gt;<\/p>/);
+  assert.match(String(page.headers['content-security-policy']), /^sandbox /);
+  assert.equal((await api.get('/api/templates/1/page?params=[', 422)).json.error.field, 'params');
+});
+
 test('a message sent again is a new one with the same content and an identity of its own', async () => {
   await using api = await startApi();
   await api.post('/api/messages', mail);

@@ -296,6 +296,7 @@ describe('the API document', () => {
         'get /api/suppressions/settings',
         'get /api/templates',
         'get /api/templates/{id}',
+        'get /api/templates/{id}/page',
         'get /api/tokens',
         'get /api/users',
         'get /v1/email/messages',

@@ -45,7 +45,8 @@ test('Settings → API: URL, ticked events and dialect are saved, and a test sho
 
   await page.getByLabel('New token').fill('shop');
   await page.getByRole('button', { name: 'Create' }).first().click();
-  const token = (await page.locator('.secret code').last().textContent()) ?? '';
+  const token =
+    (await page.getByText('This token is shown once').locator('..').locator('code').textContent()) ?? '';
   const answer = await fetch(`${service.url}/api/webhooks`, {
     headers: { authorization: `Bearer ${token}` },
   });
@@ -101,4 +102,28 @@ test('what a message says runs nowhere: not in its frame, not opened by itself',
   );
   assert.equal(await page.evaluate('self.origin'), 'null');
   await assert.rejects(service.call(account, 'GET', '/api/messages/1/html'), /404/);
+});
+
+test('a template is written, seen with its sample parameters, and sent as a test', async (context) => {
+  await using visit = await signedIn(context, { locale: 'en-US' });
+  if (visit === undefined) return;
+  const { page, complaints } = visit;
+  await page.getByRole('link', { name: 'Templates' }).click();
+  await page.getByRole('link', { name: 'New template' }).first().click();
+  await page.getByLabel('Name', { exact: true }).fill('order');
+  await page.getByLabel('Subject').fill('Order {{ number }}');
+  await page.getByLabel('HTML').fill('<p style="color: teal">Order {{ number | upcase }}</p>{% if');
+  await page.getByRole('button', { name: 'Save' }).click();
+  await page.locator('.wrong').waitFor();
+  await page.getByLabel('HTML').fill('<p style="color: teal">Order {{ number | upcase }}</p>');
+  await page.getByRole('button', { name: 'Save' }).click();
+  const shown = page.frameLocator('iframe').getByText('Order NUMBER');
+  await shown.waitFor();
+  const colour = await page.frames()[1]?.evaluate('getComputedStyle(document.querySelector("p")).color');
+  assert.equal(colour, 'rgb(0, 128, 128)', 'its own styles hold in the frame');
+  await page.getByRole('button', { name: 'Send', exact: true }).click();
+  await page.getByText('Sent: see its story').click();
+  await page.getByRole('heading', { name: 'Order number' }).waitFor();
+  await page.getByText('The recipient opened the message').waitFor();
+  assert.deepEqual(complaints, []);
 });

@@ -24,7 +24,7 @@ export const password = 'a password of some length';
 
 /** At the first page after signing in. @returns undefined after the test was told to skip */
 export async function signedIn(
-  test: TestContext,
+  test: Pick<TestContext, 'skip'>,
   { locale, colorScheme = 'light', width = 1280 }: Reader,
 ): Promise<Visit | undefined> {
   const peer = peerOrSkip(test, 'chromium-headless-shell');

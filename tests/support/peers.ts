@@ -4,7 +4,7 @@ import type { TestContext } from 'node:test';
 import { findPeer, type Peer } from '../../scripts/peers.mjs';
 
 /** @returns the program from `.peers/`, or undefined after the test was told to skip */
-export function peerOrSkip(context: TestContext, program: string): Peer | undefined {
+export function peerOrSkip(context: Pick<TestContext, 'skip'>, program: string): Peer | undefined {
   const peer = findPeer(program);
   if (peer === undefined) context.skip(`${program} is not there: npm run bench:setup fetches it on Debian`);
   return peer;

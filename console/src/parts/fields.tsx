@@ -43,6 +43,32 @@ export function Field({ label, value, onValue, hint, fault, type = 'text', ...pa
   );
 }
 
+export function Area({
+  label,
+  value,
+  onValue,
+  hint,
+  fault,
+  rows = 8,
+}: FieldProps & { readonly rows?: number }) {
+  const id = useId();
+  return (
+    <div class="field">
+      <label for={id}>{label}</label>
+      <textarea
+        id={id}
+        rows={rows}
+        spellcheck={false}
+        value={value}
+        aria-invalid={fault !== undefined}
+        aria-describedby={`${id}-more`}
+        onInput={(event) => onValue(event.currentTarget.value)}
+      />
+      <FieldNotes id={`${id}-more`} hint={hint} fault={fault} />
+    </div>
+  );
+}
+
 export function Select({
   label,
   value,

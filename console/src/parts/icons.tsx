@@ -5,6 +5,7 @@ const paths = {
   messages: 'M3 6h18v12H3zM3 7l9 6 9-6',
   webhooks: 'M8 9a4 4 0 1 1 5 3.9L10 18M6 14a4 4 0 1 0 4 4h7M16 14a4 4 0 1 1-1 7',
   templates: 'M5 3h14v18H5zM8 8h8M8 12h8M8 16h5',
+  domains: 'M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18zM3 12h18M12 3c3 3 3 15 0 18M12 3c-3 3-3 15 0 18',
   suppressions: 'M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18zM5.6 5.6l12.8 12.8',
   settings: 'M4 7h10M18 7h2M4 17h2M10 17h10M16 4.5v5M8 14.5v5',
   users:

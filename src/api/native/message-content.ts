@@ -11,17 +11,13 @@ import type { Message } from '../../store/contract/messages.ts';
 import type { Store } from '../../store/contract/store.ts';
 import type { App } from '../app.ts';
 import { ApiError, notFound } from '../errors.ts';
+import { strangerPage } from '../stranger-page.ts';
 import { Id, IdParams, nullable } from './shapes.ts';
 
 interface ContentDependencies {
   readonly accept: Accept;
   readonly store: Pick<Store, 'messages' | 'queue'>;
 }
-
-/** A document of its own, without an origin: no script, no form, no other window; nothing is loaded from anywhere. */
-const framePolicy =
-  "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; style-src 'unsafe-inline'; " +
-  "img-src data:; font-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'";
 
 const Content = Type.Object({
   headers: Type.Array(Type.Object({ name: Type.String(), value: Type.String() })),
@@ -89,8 +85,7 @@ export function messageContentRoutes(app: App, { accept, store }: ContentDepende
       const { raw } = await found(account.id, id);
       const { html } = await readContent(raw);
       if (html === undefined) throw notFound('HTML part of this message');
-      reply.header('content-security-policy', framePolicy);
-      return reply.type('text/html; charset=utf-8').send(`<base target="_blank">${html}`);
+      return strangerPage(reply, html);
     },
   );
 

@@ -11,6 +11,7 @@ import {
 } from '../../store/contract/templates.ts';
 import type { App } from '../app.ts';
 import { ApiError, notFound } from '../errors.ts';
+import { strangerPage } from '../stranger-page.ts';
 import { closed, Id, IdParams, isoTime, NextCursor, nullable, page, PageQuery, Time } from './shapes.ts';
 
 const Name = Type.String({ minLength: 1, maxLength: 100, description: 'Unique in the account' });
@@ -208,6 +209,8 @@ function previewRoute(app: App, find: Find): void {
   app.post(
     '/api/templates/:id/preview',
     {
+      // It changes nothing: whoever may look may try.
+      config: { role: 'support', unaudited: true },
       schema: {
         operationId: 'previewTemplate',
         tags,
@@ -226,6 +229,39 @@ function previewRoute(app: App, find: Find): void {
       return { subject: parts.subject, html: parts.html ?? null, text: parts.text ?? null };
     },
   );
+
+  app.get(
+    '/api/templates/:id/page',
+    {
+      schema: {
+        operationId: 'showTemplate',
+        tags,
+        summary: 'Show a template’s HTML part as a page that can do and load nothing',
+        params: IdParams,
+        querystring: closed({
+          params: Type.Optional(Type.String({ maxLength: 8_000, description: 'Its parameters, in JSON' })),
+        }),
+        response: { 200: { content: { 'text/html': { schema: Type.String() } } } },
+      },
+    },
+    async ({ params: { id }, query, account }, reply) => {
+      const template = await find(account.id, id);
+      const { html } = renderTemplate(template, paramsOf(query.params ?? '{}'), template.missingVariables);
+      if (html === undefined) throw notFound('HTML part of this template');
+      return strangerPage(reply, html);
+    },
+  );
+}
+
+/** @throws ApiError */
+function paramsOf(text: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === 'object' && value !== null) return value as Record<string, unknown>;
+  } catch {
+    // Told below, as every other value that is no object.
+  }
+  throw new ApiError(422, 'invalid', "'params' is no JSON object", 'params');
 }
 
 const emptyContent: TemplateContent = {
