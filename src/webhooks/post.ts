@@ -41,8 +41,10 @@ export type PostResult =
 
 export type Post = (request: PostRequest, signal: AbortSignal) => Promise<PostResult>;
 
-/** Dispose it when no request is to be made any more. */
-/** @param times what the dispatcher notes of its connections */
+/**
+ * Dispose it when no request is to be made any more.
+ * @param times what the dispatcher notes of its connections
+ */
 export function openPost(
   dispatcher: Dispatcher,
   clock: Clock,

@@ -8,8 +8,8 @@ import type {
   SmtpLogin,
   Token,
 } from '../contract/accounts.ts';
+import type { Calls } from './calls.ts';
 import type { Reader, Writer } from './database.ts';
-import type { WriteVerbs } from './writer.ts';
 
 interface AccountRow {
   id: number;
@@ -132,7 +132,7 @@ export const accountWrites = {
   },
 };
 
-export function accountStore(reader: Reader, write: WriteVerbs['accounts']): AccountStore {
+export function accountStore(reader: Reader, write: Calls<typeof accountWrites>): AccountStore {
   const account = (row: AccountRow | undefined) => (row === undefined ? undefined : toAccount(row));
   return {
     ...write,

@@ -8,8 +8,8 @@ import type {
   SigningAlgorithm,
   SigningKey,
 } from '../contract/domains.ts';
+import type { Calls } from './calls.ts';
 import type { Reader, Writer } from './database.ts';
-import type { WriteVerbs } from './writer.ts';
 
 interface DomainRow {
   id: number;
@@ -193,7 +193,7 @@ export const domainWrites = {
 /** Labels of a name that are looked at; a name has no more than 127. */
 const maxLabels = 127;
 
-export function domainStore(reader: Reader, write: WriteVerbs['domains']): DomainStore {
+export function domainStore(reader: Reader, write: Calls<typeof domainWrites>): DomainStore {
   return {
     ...write,
     async byId(accountId, domainId) {

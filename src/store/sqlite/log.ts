@@ -2,9 +2,9 @@
 import type { EventType, LoggedEvent, SuppressionReason, VisitorKind } from '../../events/types.ts';
 import type { EventLog, Report, ReportResult } from '../contract/log.ts';
 import { everyStream } from '../contract/suppressions.ts';
+import type { Calls } from './calls.ts';
 import type { Reader, Writer } from './database.ts';
 import { suppressBecause } from './suppressions.ts';
-import type { WriteVerbs } from './writer.ts';
 
 interface NewEvent {
   readonly type: EventType;
@@ -233,7 +233,7 @@ const toEvent = (row: EventTuple): LoggedEvent => ({
 
 export type Subscribe = EventLog['subscribe'];
 
-export function eventLog(reader: Reader, write: WriteVerbs['log'], subscribe: Subscribe): EventLog {
+export function eventLog(reader: Reader, write: Calls<typeof logWrites>, subscribe: Subscribe): EventLog {
   const lastId = (accountId: number) =>
     reader.get<{ id: number | null }>('SELECT max(id) AS id FROM events WHERE account_id = ?', accountId)
       ?.id ?? 0;

@@ -6,8 +6,8 @@ import {
   type ScopedSettings,
   type SettingScope,
 } from '../contract/mail-settings.ts';
+import type { Calls } from './calls.ts';
 import type { Reader, Writer } from './database.ts';
-import type { WriteVerbs } from './writer.ts';
 
 interface ScopedRow {
   scope: SettingScope;
@@ -92,7 +92,10 @@ export const mailSettingsWrites = {
   },
 };
 
-export function mailSettingsStore(reader: Reader, write: WriteVerbs['mailSettings']): MailSettingsStore {
+export function mailSettingsStore(
+  reader: Reader,
+  write: Calls<typeof mailSettingsWrites>,
+): MailSettingsStore {
   return {
     ...write,
     async defaultsFor({ accountId, domain, stream }) {

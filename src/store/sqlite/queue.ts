@@ -1,10 +1,10 @@
 /** The delivery queue in SQLite. */
 import type { ClaimedMessage, QueueStore, Settlement } from '../contract/queue.ts';
 import { everyStream } from '../contract/suppressions.ts';
+import type { Calls } from './calls.ts';
 import type { Reader, Writer } from './database.ts';
 import { appendEvent } from './log.ts';
 import { suppressBecause, suppressionFor } from './suppressions.ts';
-import type { WriteVerbs } from './writer.ts';
 
 interface DueRow {
   message_id: number;
@@ -216,7 +216,7 @@ function insertAttempt(
   );
 }
 
-export function queueStore(reader: Reader, write: WriteVerbs['queue']): QueueStore {
+export function queueStore(reader: Reader, write: Calls<typeof queueWrites>): QueueStore {
   return {
     ...write,
     nextDueAtMs: async () =>

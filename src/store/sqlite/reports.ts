@@ -5,8 +5,8 @@ import {
   type ReceivedReport,
   type ReportStore,
 } from '../contract/reports.ts';
+import type { Calls } from './calls.ts';
 import type { Reader, Writer } from './database.ts';
-import type { WriteVerbs } from './writer.ts';
 
 interface ReportRow {
   id: number;
@@ -84,7 +84,7 @@ export const reportWrites = {
   },
 };
 
-export function reportStore(reader: Reader, write: WriteVerbs['reports']): ReportStore {
+export function reportStore(reader: Reader, write: Calls<typeof reportWrites>): ReportStore {
   return {
     ...write,
     async list({ accountId, withUnclaimed, messageId, limit, beforeId = Number.MAX_SAFE_INTEGER }) {

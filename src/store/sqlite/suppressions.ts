@@ -7,8 +7,8 @@ import {
   type SuppressionSettings,
   type SuppressionStore,
 } from '../contract/suppressions.ts';
+import type { Calls } from './calls.ts';
 import type { Reader, Writer } from './database.ts';
-import type { WriteVerbs } from './writer.ts';
 
 interface SuppressionRow {
   id: number;
@@ -150,7 +150,7 @@ export const suppressionWrites = {
   },
 };
 
-export function suppressionStore(reader: Reader, write: WriteVerbs['suppressions']): SuppressionStore {
+export function suppressionStore(reader: Reader, write: Calls<typeof suppressionWrites>): SuppressionStore {
   return {
     ...write,
     find: async (accountId, recipient) =>

@@ -7,8 +7,8 @@ import type {
   TemplateContent,
   TemplateStore,
 } from '../contract/templates.ts';
+import type { Calls } from './calls.ts';
 import type { Reader, Writer } from './database.ts';
-import type { WriteVerbs } from './writer.ts';
 
 interface TemplateRow {
   id: number;
@@ -93,7 +93,7 @@ function columnsOf(content: TemplateContent): (string | number | null)[] {
   return [name, fromAddress, fromName, subject, html ?? null, text ?? null, missingVariables, listed];
 }
 
-export function templateStore(reader: Reader, write: WriteVerbs['templates']): TemplateStore {
+export function templateStore(reader: Reader, write: Calls<typeof templateWrites>): TemplateStore {
   const template = (row: TemplateRow | undefined) => (row === undefined ? undefined : toTemplate(row));
   return {
     ...write,

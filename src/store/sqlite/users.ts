@@ -11,8 +11,8 @@ import type {
   User,
   UserStore,
 } from '../contract/users.ts';
+import type { Calls } from './calls.ts';
 import type { Reader, Writer } from './database.ts';
-import type { WriteVerbs } from './writer.ts';
 
 interface UserRow {
   id: number;
@@ -296,7 +296,7 @@ const sessionWrites = {
 
 export const userWrites = { ...accessWrites, ...memberWrites, ...sessionWrites };
 
-export function userStore(reader: Reader, write: WriteVerbs['users']): UserStore {
+export function userStore(reader: Reader, write: Calls<typeof userWrites>): UserStore {
   const user = (row: UserRow | undefined) => row && toUser(row);
   return {
     ...write,

@@ -1,10 +1,10 @@
 /** Replays in SQLite: bounded streams beside an endpoint's live one. */
 import { freshProgress } from '../contract/webhook-progress.ts';
 import type { Replay, ReplaySelection, ReplayStore } from '../contract/webhooks.ts';
+import type { Calls } from './calls.ts';
 import type { Reader, Writer } from './database.ts';
 import { keptAsJson, type ProgressColumns, toProgress } from './webhook-progress.ts';
 import type { WebhookChanges } from './webhooks.ts';
-import type { WriteVerbs } from './writer.ts';
 
 interface ReplayRow extends ProgressColumns {
   id: number;
@@ -69,7 +69,7 @@ export const replayWrites = {
 
 export function replayStore(
   reader: Reader,
-  write: WriteVerbs['replays'],
+  write: Calls<typeof replayWrites>,
   changes: WebhookChanges,
 ): ReplayStore {
   return {

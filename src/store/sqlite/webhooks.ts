@@ -12,6 +12,7 @@ import type {
   WebhookOrigin,
   WebhookStore,
 } from '../contract/webhooks.ts';
+import type { Calls } from './calls.ts';
 import type { Reader, Writer } from './database.ts';
 import {
   closed,
@@ -27,7 +28,6 @@ import {
   saveStream,
   toProgress,
 } from './webhook-progress.ts';
-import type { WriteVerbs } from './writer.ts';
 
 interface WebhookRow extends ProgressColumns {
   id: number;
@@ -250,7 +250,7 @@ export function webhookChanges(): WebhookChanges {
 
 export function webhookStore(
   reader: Reader,
-  write: WriteVerbs['webhooks'],
+  write: Calls<typeof webhookWrites>,
   changes: WebhookChanges,
 ): WebhookStore {
   const tell = (webhookId: number) => changes.tell(webhookId);

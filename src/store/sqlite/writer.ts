@@ -4,17 +4,12 @@
  */
 import { Worker } from 'node:worker_threads';
 import { StoreBusyError, StoreFullError } from '../contract/store.ts';
-import type { Writer } from './database.ts';
+import type { Calls } from './calls.ts';
 import type { Call, Reply, ToWriter, Trouble } from './writer-thread.ts';
 import { writes } from './writes.ts';
 
-type Async<Verb> = Verb extends (database: Writer, input: infer Input) => infer Result
-  ? (input: Input) => Promise<Result>
-  : never;
 type Rooms = typeof writes;
-export type WriteVerbs = {
-  readonly [R in keyof Rooms]: { readonly [V in keyof Rooms[R]]: Async<Rooms[R][V]> };
-};
+type WriteVerbs = { readonly [Room in keyof Rooms]: Calls<Rooms[Room]> };
 
 /** Calls that may wait for a commit, beyond which callers are told to come back later. */
 const maxWaitingCalls = 20_000;
