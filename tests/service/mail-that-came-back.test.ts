@@ -1,11 +1,11 @@
 /** The whole service and its command line, with mail that comes back: who is written to again, what is listed, what is inspected. */
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import { test } from 'node:test';
 import { RawClient } from '../smtp/raw-client.ts';
 import { runProgram } from '../support/program.ts';
 import { type TestAccount, TestService } from '../support/service.ts';
+import { until } from '../support/until.ts';
 
 interface Story {
   readonly state: string;
@@ -13,15 +13,6 @@ interface Story {
     readonly type: string;
     readonly detail: Readonly<Record<string, unknown>>;
   }[];
-}
-
-/** Looks again until it holds; the test's own bound ends what never does. */
-async function until<T>(look: () => Promise<T>, holds: (value: T) => boolean): Promise<T> {
-  for (;;) {
-    const value = await look();
-    if (holds(value)) return value;
-    await pause(50);
-  }
 }
 
 async function sent(

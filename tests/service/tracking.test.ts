@@ -3,13 +3,13 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { setTimeout as pause } from 'node:timers/promises';
 import { test } from 'node:test';
 import { request } from 'undici';
 import { deriveKeys } from '../../src/tokens/keys.ts';
 import { trackingLinks } from '../../src/tokens/links.ts';
 import { signedTokens } from '../../src/tokens/signed.ts';
 import { TestService } from '../support/service.ts';
+import { until } from '../support/until.ts';
 
 const secret = 'a secret of thirty-two characters or more';
 
@@ -18,15 +18,6 @@ interface Story {
     readonly type: string;
     readonly detail: Readonly<Record<string, unknown>>;
   }[];
-}
-
-/** Looks again until it holds; the test's own bound ends what never does. */
-async function until<T>(look: () => T | Promise<T>, holds: (value: T) => boolean): Promise<T> {
-  for (;;) {
-    const value = await look();
-    if (holds(value)) return value;
-    await pause(50);
-  }
 }
 
 test('simulated people open and click as people; a name of its own serves links alone', async () => {
