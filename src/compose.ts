@@ -112,8 +112,6 @@ export async function startService(config: Config, surroundings: Surroundings = 
   const ground = await prepareGround(config, surroundings, running);
   const { store, publicUrl } = ground;
 
-  // Declared before it exists, for accepting wakes delivery, and delivery starts after what it delivers to.
-  let wakeDelivery = (): void => {};
   const acceptFrom = (checkSender: CheckSender): Accept =>
     createAccept({
       intake: store.intake,
@@ -123,7 +121,6 @@ export async function startService(config: Config, surroundings: Surroundings = 
       random: ground.random,
       hostname: config.hostname,
       limits: config.limits,
-      onAccepted: () => wakeDelivery(),
     });
   const accept = acceptFrom(
     createSenderCheck({
@@ -146,7 +143,7 @@ export async function startService(config: Config, surroundings: Surroundings = 
   const inbound = await startBack(ground);
   const simulator = await startSimulated(ground, inbound);
   const delivery = running.use(await startOut(ground, simulator));
-  wakeDelivery = () => delivery.wake();
+  running.defer(store.queue.subscribe(() => delivery.wake()));
   const submission = await startIn(ground, { accept, doorkeeper });
   submissionDoor = submission;
   running.use(

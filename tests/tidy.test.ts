@@ -46,7 +46,9 @@ const mayImport: Readonly<Record<string, string>> = {
   maintenance: 'platform store/contract',
   'store/contract': 'events',
   'store/conformance': 'events store/contract',
-  'store/sqlite': 'events store/contract',
+  'store/sql': 'events store/contract',
+  'store/sqlite': 'events store/contract store/sql',
+  'store/postgres': 'config/readers.ts events platform store/contract store/sql',
 };
 
 /** The most particular entry of `mayImport` that holds a file; undefined when its room is not in the table. */

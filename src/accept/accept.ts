@@ -38,12 +38,10 @@ interface AcceptDependencies {
   /** Right side of the Message-IDs made here. */
   readonly hostname: string;
   readonly limits: { readonly messageBytes: number; readonly recipients: number };
-  /** Called after each commit that put messages into the queue. */
-  readonly onAccepted: () => void;
 }
 
 export function createAccept(dependencies: AcceptDependencies): Accept {
-  const { intake, mailSettings, checkSender, clock, random, hostname, limits, onAccepted } = dependencies;
+  const { intake, mailSettings, checkSender, clock, random, hostname, limits } = dependencies;
 
   function mimeMessage({ mail }: Draft, dateMs: number): Uint8Array {
     const unique = random.bytes(16).toString('hex');
@@ -90,7 +88,6 @@ export function createAccept(dependencies: AcceptDependencies): Accept {
         'This idempotency key was used for another request within the last 24 hours',
       );
     }
-    if (result.kind === 'accepted') onAccepted();
     return {
       submissionId: result.submissionId,
       messageIds: result.messageIds,

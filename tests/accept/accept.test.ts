@@ -21,6 +21,7 @@ async function startAccept() {
   const provision = { accounts: store.accounts, clock, random: systemRandom };
   const { account } = await createAccount(provision, { name: 'acme', email: '', timeZone: 'UTC' });
   let wakes = 0;
+  store.queue.subscribe(() => wakes++);
   const accept = createAccept({
     intake: store.intake,
     mailSettings: store.mailSettings,
@@ -32,7 +33,6 @@ async function startAccept() {
     random: systemRandom,
     hostname: 'mail.example.net',
     limits: { messageBytes: 5000, recipients: 3 },
-    onAccepted: () => wakes++,
   });
   const draft = (raw: string, changes: Partial<Draft> = {}): Draft => ({
     account,

@@ -77,6 +77,7 @@ export async function startApi(changes: Partial<ApiDependencies> = {}): Promise<
     clock,
     random: systemRandom,
   });
+  store.queue.subscribe(() => wakes++);
   const app = await buildApi({
     accept: createAccept({
       checkSender: async () => {},
@@ -86,7 +87,6 @@ export async function startApi(changes: Partial<ApiDependencies> = {}): Promise<
       random: systemRandom,
       hostname: 'mail.example.net',
       limits,
-      onAccepted: () => wakes++,
     }),
     store,
     credentials: credentials(store.accounts, clock),

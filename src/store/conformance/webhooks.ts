@@ -98,8 +98,10 @@ export function webhooksConformance(open: OpenStore): void {
         store.webhooks.createOrMove({ ...input, url: 'https://example.com/second' }),
       ]);
       assert.equal(both[0].id, both[1].id);
+      await store.webhooks.createOrMove({ ...input, url: 'https://example.com/third' });
       const found = await store.webhooks.ofOrigin(accountId, 'msndr');
-      assert.equal(found?.url, 'https://example.com/second');
+      assert.equal(found?.id, both[0].id);
+      assert.equal(found.url, 'https://example.com/third');
       assert.equal(found.settingsVersion, 1, 'a URL changes no batch');
     });
 

@@ -100,6 +100,12 @@ export interface QueueStore {
   freeLeases(input: { nowMs: number; longestWaitMs: number }): Promise<number>;
   /** The MIME message of a submission, undefined once it is no longer kept. */
   readBody(submissionId: number): Promise<Uint8Array | undefined>;
+  /**
+   * Calls `listener` when there may be something due that was not before: after commits of this process at once, for
+   * others when their notice comes, and now and then without a reason.
+   * @returns stops it
+   */
+  subscribe(listener: () => void): () => void;
   /** Waiting and leased, for metrics. */
   depth(): Promise<number>;
 }

@@ -3,14 +3,13 @@
  * and the migrations. A connection writes or reads; the type says which.
  */
 import { readdirSync, readFileSync } from 'node:fs';
-import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
-
-type Parameter = SQLInputValue;
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import type { Parameter, Reader as SqlReader, Writer as SqlWriter } from '../sql/statements.ts';
 
 /** How long a writer waits for another process's short write (the command line beside the service). */
 const busyTimeoutMs = 10_000;
 
-export class Reader {
+export class Reader implements SqlReader {
   protected readonly connection: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
   readonly #tupleStatements = new Map<string, StatementSync>();
@@ -53,7 +52,7 @@ export class Reader {
   }
 }
 
-export class Writer extends Reader {
+export class Writer extends Reader implements SqlWriter {
   readonly #sequences = new Map<string, number>();
   /** Accounts whose log grew in the running transaction. */
   readonly #grownLogs = new Set<number>();
@@ -82,12 +81,12 @@ export class Writer extends Reader {
   }
 
   /** Runs `work` in one durable transaction. @returns its result and the accounts whose log grew */
-  transact<T>(work: () => T): { result: T; grownLogs: number[] } {
+  async transact<T>(work: () => Promise<T>): Promise<{ result: T; grownLogs: number[] }> {
     this.connection.exec('BEGIN IMMEDIATE');
     this.#sequences.clear();
     this.#grownLogs.clear();
     try {
-      const result = work();
+      const result = await work();
       for (const [name, last] of this.#sequences) {
         this.run(
           'INSERT INTO sequences (name, last) VALUES (?, ?) ON CONFLICT DO UPDATE SET last = excluded.last',

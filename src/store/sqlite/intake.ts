@@ -1,7 +1,7 @@
 /** Taking submissions in, in SQLite. */
 import type { IntakeResult, IntakeStore, NewSubmission } from '../contract/intake.ts';
-import type { Calls } from './calls.ts';
 import type { Reader, Writer } from './database.ts';
+import type { WriteVerbs } from './writer.ts';
 
 interface KeyRow {
   fingerprint: string;
@@ -152,9 +152,17 @@ function inOwnMemory(bytes: Uint8Array): Uint8Array {
   return bytes.byteLength === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes);
 }
 
-export function intakeStore(reader: Reader, write: Calls<typeof intakeWrites>): IntakeStore {
+export function intakeStore(
+  reader: Reader,
+  write: WriteVerbs['intake'],
+  tellQueued: () => void,
+): IntakeStore {
   return {
-    accept: (submission) => write.accept({ ...submission, raw: inOwnMemory(submission.raw) }),
+    async accept(submission) {
+      const result = await write.accept({ ...submission, raw: inOwnMemory(submission.raw) });
+      if (result.kind === 'accepted') tellQueued();
+      return result;
+    },
     earlier: async (input) => earlierAnswer(reader, input),
   };
 }

@@ -4,20 +4,21 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { type Store, StoreFullError } from '../contract/store.ts';
-import { accountStore } from './accounts.ts';
+import { accountStore } from '../sql/accounts.ts';
 import { openReader } from './database.ts';
 import { intakeStore } from './intake.ts';
-import { eventLog, type Subscribe } from './log.ts';
-import { mailSettingsStore } from './mail-settings.ts';
-import { messageStore } from './messages.ts';
-import { domainStore } from './domains.ts';
+import { Listeners } from '../sql/listeners.ts';
+import { eventLog } from '../sql/log.ts';
+import { mailSettingsStore } from '../sql/mail-settings.ts';
+import { messageStore } from '../sql/messages.ts';
+import { domainStore } from '../sql/domains.ts';
 import { queueStore } from './queue.ts';
-import { reportStore } from './reports.ts';
-import { suppressionStore } from './suppressions.ts';
-import { templateStore } from './templates.ts';
-import { userStore } from './users.ts';
-import { replayStore } from './webhook-replays.ts';
-import { webhookChanges, webhookStore } from './webhooks.ts';
+import { reportStore } from '../sql/reports.ts';
+import { suppressionStore } from '../sql/suppressions.ts';
+import { templateStore } from '../sql/templates.ts';
+import { userStore } from '../sql/users.ts';
+import { replayStore } from '../sql/webhook-replays.ts';
+import { webhookStore } from '../sql/webhooks.ts';
 import { SqliteWriter } from './writer.ts';
 
 /** SQLite's own code for a lock that somebody else holds. */
@@ -39,11 +40,10 @@ export class FolderUnusableError extends Error {
  * @throws FolderLockedError, FolderUnusableError
  */
 export async function openSqliteStore(dataFolder: string, purpose: 'serve' | 'command'): Promise<Store> {
-  const listeners = new Set<(accountIds: ReadonlySet<number>) => void>();
-  const onGrownLogs = (accountIds: readonly number[]) => {
-    const accounts = new Set(accountIds);
-    for (const listener of listeners) listener(accounts);
-  };
+  const grownLogs = new Listeners<ReadonlySet<number>>();
+  const queued = new Listeners<void>();
+  const changedWebhooks = new Listeners<number>();
+  const onGrownLogs = (accountIds: readonly number[]) => grownLogs.tell(new Set(accountIds));
   const { lock, writer, reader } = await openFolder(dataFolder, purpose, onGrownLogs).catch(
     (error: unknown) => {
       if (error instanceof FolderLockedError) throw error;
@@ -51,12 +51,7 @@ export async function openSqliteStore(dataFolder: string, purpose: 'serve' | 'co
       throw new FolderUnusableError(message, { cause: error });
     },
   );
-  const subscribe: Subscribe = (listener) => {
-    listeners.add(listener);
-    return () => listeners.delete(listener);
-  };
   const { verbs } = writer;
-  const changes = webhookChanges();
   return {
     identity: {
       bindSecret: verbs.identity.bindSecret,
@@ -67,9 +62,9 @@ export async function openSqliteStore(dataFolder: string, purpose: 'serve' | 'co
       },
     },
     accounts: accountStore(reader, verbs.accounts),
-    intake: intakeStore(reader, verbs.intake),
-    queue: queueStore(reader, verbs.queue),
-    log: eventLog(reader, verbs.log, subscribe),
+    intake: intakeStore(reader, verbs.intake, queued.tell),
+    queue: queueStore(reader, verbs.queue, queued.subscribe),
+    log: eventLog(reader, verbs.log, grownLogs.subscribe),
     messages: messageStore(reader),
     suppressions: suppressionStore(reader, verbs.suppressions),
     domains: domainStore(reader, verbs.domains),
@@ -77,8 +72,8 @@ export async function openSqliteStore(dataFolder: string, purpose: 'serve' | 'co
     mailSettings: mailSettingsStore(reader, verbs.mailSettings),
     reports: reportStore(reader, verbs.reports),
     retention: verbs.retention,
-    webhooks: webhookStore(reader, verbs.webhooks, changes),
-    replays: replayStore(reader, verbs.replays, changes),
+    webhooks: webhookStore(reader, verbs.webhooks, changedWebhooks),
+    replays: replayStore(reader, verbs.replays, changedWebhooks),
     users: userStore(reader, verbs.users),
     async [Symbol.asyncDispose]() {
       await writer.close();

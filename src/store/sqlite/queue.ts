@@ -1,10 +1,10 @@
 /** The delivery queue in SQLite. */
 import type { ClaimedMessage, QueueStore, Settlement } from '../contract/queue.ts';
 import { everyStream } from '../contract/suppressions.ts';
-import type { Calls } from './calls.ts';
 import type { Reader, Writer } from './database.ts';
-import { appendEvent } from './log.ts';
-import { suppressBecause, suppressionFor } from './suppressions.ts';
+import { appendEvent } from '../sql/log.ts';
+import { suppressBecause, suppressionFor } from '../sql/suppressions.ts';
+import type { WriteVerbs } from './writer.ts';
 
 interface DueRow {
   message_id: number;
@@ -47,7 +47,7 @@ const dueOfAccount = `
   FROM queue q JOIN messages m ON m.id = q.message_id JOIN submissions s ON s.id = m.submission_id
   WHERE q.account_id = ? AND q.due_at_ms <= ? ORDER BY q.due_at_ms, q.message_id LIMIT ?`;
 
-function lease(database: Writer, row: DueRow, leaseUntilMs: number): ClaimedMessage {
+async function lease(database: Writer, row: DueRow, leaseUntilMs: number): Promise<ClaimedMessage> {
   const number = database.nextIds('leases');
   database.run(
     'UPDATE queue SET due_at_ms = ?, lease = ? WHERE message_id = ?',
@@ -55,7 +55,7 @@ function lease(database: Writer, row: DueRow, leaseUntilMs: number): ClaimedMess
     number,
     row.message_id,
   );
-  const suppressed = suppressionFor(database, {
+  const suppressed = await suppressionFor(database, {
     accountId: row.account_id,
     recipient: row.recipient,
     stream: row.stream,
@@ -85,10 +85,10 @@ function lease(database: Writer, row: DueRow, leaseUntilMs: number): ClaimedMess
 }
 
 export const queueWrites = {
-  claim(
+  async claim(
     database: Writer,
     { nowMs, leaseMs, limit }: { nowMs: number; leaseMs: number; limit: number },
-  ): ClaimedMessage[] {
+  ): Promise<ClaimedMessage[]> {
     let accounts = database.all<{ id: number }>(accountsWithDue, nowMs);
     const claimed: ClaimedMessage[] = [];
     // Each round gives every account the same share; what one leaves unused is shared out among the others.
@@ -99,7 +99,7 @@ export const queueWrites = {
         const take = Math.min(share, limit - claimed.length);
         if (take === 0) break;
         const rows = database.all<DueRow>(dueOfAccount, account.id, nowMs, take);
-        for (const row of rows) claimed.push(lease(database, row, nowMs + leaseMs));
+        for (const row of rows) claimed.push(await lease(database, row, nowMs + leaseMs));
         if (rows.length === take) withMore.push(account);
       }
       accounts = withMore;
@@ -107,7 +107,7 @@ export const queueWrites = {
     return claimed;
   },
 
-  settle(database: Writer, settlement: Settlement): boolean {
+  async settle(database: Writer, settlement: Settlement): Promise<boolean> {
     const { messageId, lease: number, atMs } = settlement;
     const held = database.get<{ account_id: number; recipient: string; refused: number }>(
       `SELECT q.account_id, m.recipient, m.refused FROM queue q JOIN messages m ON m.id = q.message_id
@@ -139,7 +139,7 @@ export const queueWrites = {
       const firstRefusal = settlement.detail.refused && held.refused === 0;
       if (firstRefusal) database.run('UPDATE messages SET refused = 1 WHERE id = ?', messageId);
       putBack(database, messageId, settlement.detail.nextAttemptAtMs, 1);
-      appendEvent(database, accountId, messageId, {
+      await appendEvent(database, accountId, messageId, {
         type: 'deferred',
         atMs,
         ...answer,
@@ -155,14 +155,14 @@ export const queueWrites = {
       atMs,
       messageId,
     );
-    const eventId = appendEvent(database, accountId, messageId, {
+    const eventId = await appendEvent(database, accountId, messageId, {
       type: settlement.outcome,
       atMs,
       ...answer,
       detail,
     });
     if (settlement.outcome === 'bounced' && settlement.detail.recipientAtFault) {
-      suppressBecause(database, {
+      await suppressBecause(database, {
         accountId,
         recipient,
         stream: everyStream,
@@ -216,9 +216,14 @@ function insertAttempt(
   );
 }
 
-export function queueStore(reader: Reader, write: Calls<typeof queueWrites>): QueueStore {
+export function queueStore(
+  reader: Reader,
+  write: WriteVerbs['queue'],
+  subscribe: QueueStore['subscribe'],
+): QueueStore {
   return {
     ...write,
+    subscribe,
     nextDueAtMs: async () =>
       reader.get<{ due: number | null }>(
         `WITH RECURSIVE account(id) AS (

@@ -33,19 +33,23 @@ export type ToWriter = { readonly calls: readonly Call[] } | 'close';
 /** Bounds how long one transaction makes its first caller wait. */
 const maxBatchCalls = 4096;
 
-function answer(database: Writer, { id, room, verb, input }: Call) {
+async function answer(database: Writer, { id, room, verb, input }: Call) {
   const write = (
     writes as unknown as Record<string, Record<string, (database: Writer, input: unknown) => unknown>>
   )[room]?.[verb];
   if (write === undefined) throw new Error(`no such write: ${room}.${verb}`);
-  return { id, result: write(database, input) };
+  return { id, result: await write(database, input) };
 }
 
-function runAll(database: Writer, calls: readonly Call[]): Reply {
+async function answerAll(database: Writer, calls: readonly Call[]) {
+  const answers: Awaited<ReturnType<typeof answer>>[] = [];
+  for (const call of calls) answers.push(await answer(database, call));
+  return answers;
+}
+
+async function runAll(database: Writer, calls: readonly Call[]): Promise<Reply> {
   try {
-    const { result: answers, grownLogs } = database.transact(() =>
-      calls.map((call) => answer(database, call)),
-    );
+    const { result: answers, grownLogs } = await database.transact(() => answerAll(database, calls));
     return { answers, grownLogs };
   } catch (error) {
     // Waiting for the lock once more for each call would make all of them wait for all.
@@ -53,7 +57,8 @@ function runAll(database: Writer, calls: readonly Call[]): Reply {
       const answers = calls.map(({ id }) => ({ id, error: error as Error, trouble: troubleOf(error) }));
       return { answers, grownLogs: [] };
     }
-    const replies = calls.map((call) => runAll(database, [call]));
+    const replies: Reply[] = [];
+    for (const call of calls) replies.push(await runAll(database, [call]));
     return {
       answers: replies.flatMap((reply) => reply.answers),
       grownLogs: [...new Set(replies.flatMap((reply) => reply.grownLogs))],
@@ -68,20 +73,26 @@ function troubleOf(error: unknown): Trouble | undefined {
   return troubles[(error as { errcode?: number }).errcode ?? 0];
 }
 
+async function take(port: MessagePort, database: Writer, first: ToWriter): Promise<void> {
+  const calls: Call[] = [];
+  let message: ToWriter | undefined = first;
+  while (message !== undefined && message !== 'close') {
+    calls.push(...message.calls);
+    message = calls.length < maxBatchCalls ? receiveMessageOnPort(port)?.message : undefined;
+  }
+  if (calls.length > 0) port.postMessage(await runAll(database, calls));
+  if (message === 'close') {
+    database.close();
+    port.close();
+  }
+}
+
 function serve(port: MessagePort, file: string): void {
   const database = openWriter(file);
-  port.on('message', (first: ToWriter) => {
-    const calls: Call[] = [];
-    let message: ToWriter | undefined = first;
-    while (message !== undefined && message !== 'close') {
-      calls.push(...message.calls);
-      message = calls.length < maxBatchCalls ? receiveMessageOnPort(port)?.message : undefined;
-    }
-    if (calls.length > 0) port.postMessage(runAll(database, calls));
-    if (message === 'close') {
-      database.close();
-      port.close();
-    }
+  // A verb may await, so that a message can come while a transaction is open: it waits for its end.
+  let turn = Promise.resolve();
+  port.on('message', (message: ToWriter) => {
+    turn = turn.then(() => take(port, database, message));
   });
   port.postMessage('ready');
 }

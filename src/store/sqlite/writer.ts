@@ -4,12 +4,12 @@
  */
 import { Worker } from 'node:worker_threads';
 import { StoreBusyError, StoreFullError } from '../contract/store.ts';
-import type { Calls } from './calls.ts';
+import type { Calls } from '../sql/statements.ts';
 import type { Call, Reply, ToWriter, Trouble } from './writer-thread.ts';
 import { writes } from './writes.ts';
 
 type Rooms = typeof writes;
-type WriteVerbs = { readonly [Room in keyof Rooms]: Calls<Rooms[Room]> };
+export type WriteVerbs = { readonly [Room in keyof Rooms]: Calls<Rooms[Room]> };
 
 /** Calls that may wait for a commit, beyond which callers are told to come back later. */
 const maxWaitingCalls = 20_000;

@@ -1,18 +1,18 @@
 /** Every write there is, by room: what the writer thread can be asked for. */
-import { accountWrites } from './accounts.ts';
-import { domainWrites } from './domains.ts';
-import { identityWrites } from './identity.ts';
+import { accountWrites } from '../sql/accounts.ts';
+import { domainWrites } from '../sql/domains.ts';
+import { identityWrites } from '../sql/identity.ts';
 import { intakeWrites } from './intake.ts';
-import { logWrites } from './log.ts';
-import { mailSettingsWrites } from './mail-settings.ts';
+import { logWrites } from '../sql/log.ts';
+import { mailSettingsWrites } from '../sql/mail-settings.ts';
 import { queueWrites } from './queue.ts';
-import { reportWrites } from './reports.ts';
-import { retentionWrites } from './retention.ts';
-import { suppressionWrites } from './suppressions.ts';
-import { templateWrites } from './templates.ts';
-import { userWrites } from './users.ts';
-import { replayWrites } from './webhook-replays.ts';
-import { webhookWrites } from './webhooks.ts';
+import { reportWrites } from '../sql/reports.ts';
+import { retentionWrites } from '../sql/retention.ts';
+import { suppressionWrites } from '../sql/suppressions.ts';
+import { templateWrites } from '../sql/templates.ts';
+import { userWrites } from '../sql/users.ts';
+import { replayWrites } from '../sql/webhook-replays.ts';
+import { webhookWrites } from '../sql/webhooks.ts';
 
 export const writes = {
   accounts: accountWrites,

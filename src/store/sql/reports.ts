@@ -1,12 +1,11 @@
-/** Reports that changed nothing, in SQLite. */
+/** Reports that changed nothing. */
 import {
   mostReportsWithoutToken,
   type NewReceivedReport,
   type ReceivedReport,
   type ReportStore,
 } from '../contract/reports.ts';
-import type { Calls } from './calls.ts';
-import type { Reader, Writer } from './database.ts';
+import type { Calls, Reader, Writer } from './statements.ts';
 
 interface ReportRow {
   id: number;
@@ -43,20 +42,24 @@ const toReport = (row: ReportRow): ReceivedReport => ({
 });
 
 /** @returns undefined if the message that a token names is gone, null if nobody knows */
-function accountOf(database: Writer, report: NewReceivedReport): number | null | undefined {
+async function accountOf(database: Writer, report: NewReceivedReport): Promise<number | null | undefined> {
   const { messageId, claimedAccountId } = report;
   if (messageId !== undefined) {
-    return database.get<{ id: number }>('SELECT account_id AS id FROM messages WHERE id = ?', messageId)?.id;
+    return (
+      await database.get<{ id: number }>('SELECT account_id AS id FROM messages WHERE id = ?', messageId)
+    )?.id;
   }
   if (claimedAccountId === undefined) return null;
-  return database.get<{ id: number }>('SELECT id FROM accounts WHERE id = ?', claimedAccountId)?.id ?? null;
+  return (
+    (await database.get<{ id: number }>('SELECT id FROM accounts WHERE id = ?', claimedAccountId))?.id ?? null
+  );
 }
 
 export const reportWrites = {
-  add(database: Writer, report: NewReceivedReport): 'added' | 'unknown' {
-    const accountId = accountOf(database, report);
+  async add(database: Writer, report: NewReceivedReport): Promise<'added' | 'unknown'> {
+    const accountId = await accountOf(database, report);
     if (accountId === undefined) return 'unknown';
-    database.run(
+    await database.run(
       `INSERT INTO reports (account_id, message_id, at_ms, kind, action, recipient, feedback_type, code, enhanced_code,
          response, category, reporter, subject) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       accountId,
@@ -74,7 +77,7 @@ export const reportWrites = {
       report.subject,
     );
     if (report.messageId === undefined) {
-      database.run(
+      await database.run(
         `DELETE FROM reports WHERE message_id IS NULL AND id <= (
            SELECT id FROM reports WHERE message_id IS NULL ORDER BY id DESC LIMIT 1 OFFSET ?)`,
         mostReportsWithoutToken,
@@ -90,18 +93,19 @@ export function reportStore(reader: Reader, write: Calls<typeof reportWrites>): 
     async list({ accountId, withUnclaimed, messageId, limit, beforeId = Number.MAX_SAFE_INTEGER }) {
       const ofMessage = messageId === undefined ? '' : 'AND message_id = ?';
       const values = messageId === undefined ? [beforeId, limit] : [beforeId, messageId, limit];
-      const page = (where: string, ...first: number[]) =>
+      const page = async (where: string, ...first: number[]) =>
         reader.all<ReportRow>(
           `SELECT * FROM reports WHERE ${where} AND id < ? ${ofMessage} ORDER BY id DESC LIMIT ?`,
           ...first,
           ...values,
         );
-      const rows =
-        accountId === undefined
-          ? page(withUnclaimed ? 'true' : 'account_id IS NOT NULL')
-          : [...page('account_id = ?', accountId), ...(withUnclaimed ? page('account_id IS NULL') : [])].sort(
-              (a, b) => b.id - a.id,
-            );
+      if (accountId === undefined) {
+        const all = await page(withUnclaimed ? 'true' : 'account_id IS NOT NULL');
+        return all.map(toReport);
+      }
+      const own = await page('account_id = ?', accountId);
+      const unclaimed = withUnclaimed ? await page('account_id IS NULL') : [];
+      const rows = [...own, ...unclaimed].sort((a, b) => b.id - a.id);
       return rows.slice(0, limit).map(toReport);
     },
   };

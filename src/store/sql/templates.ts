@@ -1,4 +1,4 @@
-/** Templates in SQLite. */
+/** Templates. */
 import type { CreatedOr } from '../contract/accounts.ts';
 import type {
   MissingVariables,
@@ -7,8 +7,7 @@ import type {
   TemplateContent,
   TemplateStore,
 } from '../contract/templates.ts';
-import type { Calls } from './calls.ts';
-import type { Reader, Writer } from './database.ts';
+import type { Calls, Reader, Writer } from './statements.ts';
 
 interface TemplateRow {
   id: number;
@@ -44,12 +43,12 @@ const byIdSql = 'SELECT * FROM templates WHERE id = ? AND account_id = ?';
 const byNameSql = 'SELECT * FROM templates WHERE account_id = ? AND name = ?';
 
 export const templateWrites = {
-  create(
+  async create(
     database: Writer,
     { accountId, content, atMs }: { accountId: number; content: TemplateContent; atMs: number },
-  ): CreatedOr<Template> {
-    if (database.get(byNameSql, accountId, content.name) !== undefined) return { kind: 'taken' };
-    const id = database.insert(
+  ): Promise<CreatedOr<Template>> {
+    if ((await database.get(byNameSql, accountId, content.name)) !== undefined) return { kind: 'taken' };
+    const id = await database.insert(
       `INSERT INTO templates (account_id, name, from_address, from_name, subject, html, text, missing_variables,
          list_unsubscribe, created_at_ms, updated_at_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       accountId,
@@ -60,18 +59,18 @@ export const templateWrites = {
     return { kind: 'created', value: { id, accountId, ...content, createdAtMs: atMs, updatedAtMs: atMs } };
   },
 
-  change(
+  async change(
     database: Writer,
     input: { accountId: number; templateId: number; content: TemplateContent; atMs: number },
-  ): TemplateChange {
+  ): Promise<TemplateChange> {
     const { accountId, templateId, content, atMs } = input;
-    const row = database.get<TemplateRow>(byIdSql, templateId, accountId);
+    const row = await database.get<TemplateRow>(byIdSql, templateId, accountId);
     if (row === undefined) return { kind: 'unknown' };
-    const namesake = database.get<TemplateRow>(byNameSql, accountId, content.name);
+    const namesake = await database.get<TemplateRow>(byNameSql, accountId, content.name);
     if (namesake !== undefined && namesake.id !== templateId) return { kind: 'taken' };
     // Grows although two changes fall into one millisecond: what was made of the old text is told by it.
     const updatedAtMs = Math.max(atMs, row.updated_at_ms + 1);
-    database.run(
+    await database.run(
       `UPDATE templates SET name = ?, from_address = ?, from_name = ?, subject = ?, html = ?, text = ?,
          missing_variables = ?, list_unsubscribe = ?, updated_at_ms = ? WHERE id = ?`,
       ...columnsOf(content),
@@ -82,8 +81,13 @@ export const templateWrites = {
     return { kind: 'changed', value: { id: templateId, accountId, ...content, createdAtMs, updatedAtMs } };
   },
 
-  remove(database: Writer, { accountId, templateId }: { accountId: number; templateId: number }): boolean {
-    return database.run('DELETE FROM templates WHERE id = ? AND account_id = ?', templateId, accountId) > 0;
+  async remove(
+    database: Writer,
+    { accountId, templateId }: { accountId: number; templateId: number },
+  ): Promise<boolean> {
+    return (
+      (await database.run('DELETE FROM templates WHERE id = ? AND account_id = ?', templateId, accountId)) > 0
+    );
   },
 };
 
@@ -97,16 +101,17 @@ export function templateStore(reader: Reader, write: Calls<typeof templateWrites
   const template = (row: TemplateRow | undefined) => (row === undefined ? undefined : toTemplate(row));
   return {
     ...write,
-    byId: async (accountId, templateId) => template(reader.get<TemplateRow>(byIdSql, templateId, accountId)),
-    byName: async (accountId, name) => template(reader.get<TemplateRow>(byNameSql, accountId, name)),
+    byId: async (accountId, templateId) =>
+      template(await reader.get<TemplateRow>(byIdSql, templateId, accountId)),
+    byName: async (accountId, name) => template(await reader.get<TemplateRow>(byNameSql, accountId, name)),
     list: async ({ accountId, limit, beforeId }) =>
-      reader
-        .all<TemplateRow>(
+      (
+        await reader.all<TemplateRow>(
           'SELECT * FROM templates WHERE account_id = ? AND id < ? ORDER BY id DESC LIMIT ?',
           accountId,
           beforeId ?? Number.MAX_SAFE_INTEGER,
           limit,
         )
-        .map(toTemplate),
+      ).map(toTemplate),
   };
 }

@@ -1,8 +1,7 @@
-/** Replays in SQLite: bounded streams beside an endpoint's live one. */
+/** Replays: bounded streams beside an endpoint's live one. */
 import { freshProgress } from '../contract/webhook-progress.ts';
 import type { Replay, ReplaySelection, ReplayStore } from '../contract/webhooks.ts';
-import type { Calls } from './calls.ts';
-import type { Reader, Writer } from './database.ts';
+import type { Calls, Reader, Writer } from './statements.ts';
 import { keptAsJson, type ProgressColumns, toProgress } from './webhook-progress.ts';
 import type { WebhookChanges } from './webhooks.ts';
 
@@ -28,18 +27,18 @@ const toReplay = (row: ReplayRow): Replay => ({
 const listedReplays = 100;
 
 export const replayWrites = {
-  create(database: Writer, input: Parameters<ReplayStore['create']>[0]): Replay | undefined {
+  async create(database: Writer, input: Parameters<ReplayStore['create']>[0]): Promise<Replay | undefined> {
     const { accountId, webhookId, selection, limit, atMs } = input;
-    const owner = database.get<{ running: number }>(
+    const owner = await database.get<{ running: number }>(
       `SELECT (SELECT count(*) FROM webhook_replays WHERE webhook_id = w.id AND state = 'running') AS running
        FROM webhooks w WHERE id = ? AND account_id = ?`,
       webhookId,
       accountId,
     );
     if (owner === undefined || owner.running >= limit) return undefined;
-    const id = database.nextIds('webhook replays');
+    const id = await database.nextIds('webhook replays');
     const cursorId = selection.kind === 'log' ? selection.afterId : 0;
-    database.run(
+    await database.run(
       `INSERT INTO webhook_replays (id, webhook_id, account_id, selection, state, created_at_ms, cursor_id, progress)
        VALUES (?, ?, ?, ?, 'running', ?, ?, ?)`,
       id,
@@ -50,12 +49,12 @@ export const replayWrites = {
       cursorId,
       keptAsJson(freshProgress(cursorId)),
     );
-    const row = database.get<ReplayRow>('SELECT * FROM webhook_replays WHERE id = ?', id);
+    const row = await database.get<ReplayRow>('SELECT * FROM webhook_replays WHERE id = ?', id);
     return row && toReplay(row);
   },
 
-  cancel(database: Writer, input: Parameters<ReplayStore['cancel']>[0]): boolean {
-    const changed = database.run(
+  async cancel(database: Writer, input: Parameters<ReplayStore['cancel']>[0]): Promise<boolean> {
+    const changed = await database.run(
       `UPDATE webhook_replays SET state = 'cancelled', finished_at_ms = ?
        WHERE id = ? AND webhook_id = ? AND account_id = ? AND state = 'running'`,
       input.atMs,
@@ -84,20 +83,20 @@ export function replayStore(
       return cancelled;
     },
     list: async (accountId, webhookId) =>
-      reader
-        .all<ReplayRow>(
+      (
+        await reader.all<ReplayRow>(
           'SELECT * FROM webhook_replays WHERE webhook_id = ? AND account_id = ? ORDER BY id DESC LIMIT ?',
           webhookId,
           accountId,
           listedReplays,
         )
-        .map(toReplay),
+      ).map(toReplay),
     running: async (webhookId) =>
-      reader
-        .all<ReplayRow>(
+      (
+        await reader.all<ReplayRow>(
           "SELECT * FROM webhook_replays WHERE webhook_id = ? AND state = 'running' ORDER BY id",
           webhookId,
         )
-        .map(toReplay),
+      ).map(toReplay),
   };
 }

@@ -1,4 +1,4 @@
-/** What comes of sending to webhooks, in SQLite: progress, attempts, taken stretches, set-aside events, notices. */
+/** What comes of sending to webhooks: progress, attempts, taken stretches, set-aside events, notices. */
 import type { LoggedEvent } from '../../events/types.ts';
 import {
   freshProgress,
@@ -13,7 +13,7 @@ import {
   type WebhookAttempt,
 } from '../contract/webhook-progress.ts';
 import type { FoundRange, Notice } from '../contract/webhooks.ts';
-import type { Reader, Writer } from './database.ts';
+import type { Reader, Writer } from './statements.ts';
 
 /** The columns of a stream, the endpoint's own or a replay's. */
 export interface ProgressColumns {
@@ -68,33 +68,33 @@ interface StreamOwner {
   failed_count: number;
 }
 
-export function saveProgress(database: Writer, input: ProgressSave): ProgressSaved {
-  const owner = database.get<StreamOwner & ProgressColumns>(
+export async function saveProgress(database: Writer, input: ProgressSave): Promise<ProgressSaved> {
+  const owner = await database.get<StreamOwner & ProgressColumns>(
     'SELECT * FROM webhooks WHERE id = ?',
     input.webhookId,
   );
   if (owner === undefined) return 'gone';
-  keepAttempts(database, owner, input);
-  for (const range of input.accepted) keepRange(database, input, range);
-  for (const setAside of input.setAside) keepSetAside(database, input.webhookId, setAside);
+  await keepAttempts(database, owner, input);
+  for (const range of input.accepted) await keepRange(database, input, range);
+  for (const setAside of input.setAside) await keepSetAside(database, input.webhookId, setAside);
   for (const eventId of input.takenAgain) {
-    database.run(
+    await database.run(
       'DELETE FROM webhook_set_aside WHERE webhook_id = ? AND event_id = ?',
       input.webhookId,
       eventId,
     );
   }
-  for (const notice of input.notices) keepNotice(database, input.webhookId, notice);
+  for (const notice of input.notices) await keepNotice(database, input.webhookId, notice);
   if (input.pause !== undefined) {
-    database.run('UPDATE webhooks SET paused_by = ? WHERE id = ?', input.pause, input.webhookId);
+    await database.run('UPDATE webhooks SET paused_by = ? WHERE id = ?', input.pause, input.webhookId);
   }
   const isStale = owner.settings_version !== input.settingsVersion;
-  if (input.replayId !== 0) return saveReplay(database, input, isStale);
+  if (input.replayId !== 0) return await saveReplay(database, input, isStale);
   if (isStale) {
-    saveStream(database, 'webhooks', owner.id, closed(afterChange(owner, input.progress)));
+    await saveStream(database, 'webhooks', owner.id, closed(afterChange(owner, input.progress)));
     return 'stale';
   }
-  saveStream(database, 'webhooks', owner.id, input.progress);
+  await saveStream(database, 'webhooks', owner.id, input.progress);
   return 'saved';
 }
 
@@ -113,15 +113,20 @@ function afterChange(owner: StreamOwner & ProgressColumns, { cursorId, number, d
   return isWhole ? { ...moved, digest } : stored;
 }
 
-function saveReplay(database: Writer, input: ProgressSave, isStale: boolean): ProgressSaved {
-  const row = database.get<ProgressColumns & { state: string }>(
+async function saveReplay(database: Writer, input: ProgressSave, isStale: boolean): Promise<ProgressSaved> {
+  const row = await database.get<ProgressColumns & { state: string }>(
     'SELECT * FROM webhook_replays WHERE id = ?',
     input.replayId,
   );
   if (row?.state !== 'running') return 'gone';
-  saveStream(database, 'webhook_replays', input.replayId, isStale ? closed(input.progress) : input.progress);
+  await saveStream(
+    database,
+    'webhook_replays',
+    input.replayId,
+    isStale ? closed(input.progress) : input.progress,
+  );
   if (input.finishedAtMs !== undefined && !isStale) {
-    database.run(
+    await database.run(
       "UPDATE webhook_replays SET state = 'done', finished_at_ms = ? WHERE id = ?",
       input.finishedAtMs,
       input.replayId,
@@ -130,13 +135,13 @@ function saveReplay(database: Writer, input: ProgressSave, isStale: boolean): Pr
   return isStale ? 'stale' : 'saved';
 }
 
-export function saveStream(
+export async function saveStream(
   database: Writer,
   table: 'webhooks' | 'webhook_replays',
   id: number,
   progress: StreamProgress,
-): void {
-  database.run(
+): Promise<void> {
+  await database.run(
     `UPDATE ${table} SET cursor_id = ?, number = ?, failing_since_ms = ?, last_accepted_at_ms = ?, progress = ?
      WHERE id = ?`,
     progress.cursorId,
@@ -149,11 +154,22 @@ export function saveStream(
 }
 
 /** Puts an attempt in the place of the oldest of its outcome. */
-function keepAttempt(database: Writer, webhookId: number, attempt: WebhookAttempt, ordinal: number): void {
-  database.run(
-    `INSERT OR REPLACE INTO webhook_attempts (webhook_id, accepted, place, at_ms, duration_ms, batch_id, first_id,
+async function keepAttempt(
+  database: Writer,
+  webhookId: number,
+  attempt: WebhookAttempt,
+  ordinal: number,
+): Promise<void> {
+  await database.run(
+    `INSERT INTO webhook_attempts (webhook_id, accepted, place, at_ms, duration_ms, batch_id, first_id,
        last_id, events, status, answer, replay_id, settings_version, first_number, only_ids, headers, timings)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+     ON CONFLICT (webhook_id, accepted, place) DO UPDATE SET at_ms = excluded.at_ms,
+       duration_ms = excluded.duration_ms, batch_id = excluded.batch_id, first_id = excluded.first_id,
+       last_id = excluded.last_id, events = excluded.events, status = excluded.status, answer = excluded.answer,
+       replay_id = excluded.replay_id, settings_version = excluded.settings_version,
+       first_number = excluded.first_number, only_ids = excluded.only_ids, headers = excluded.headers,
+       timings = excluded.timings`,
     webhookId,
     attempt.accepted ? 1 : 0,
     ordinal % keptAttempts,
@@ -174,7 +190,7 @@ function keepAttempt(database: Writer, webhookId: number, attempt: WebhookAttemp
   );
 }
 
-function keepAttempts(database: Writer, row: StreamOwner, input: ProgressSave): void {
+async function keepAttempts(database: Writer, row: StreamOwner, input: ProgressSave): Promise<void> {
   const accepted = input.attempts.filter((attempt) => attempt.accepted);
   const failed = input.attempts.filter((attempt) => !attempt.accepted);
   const acceptedCount = row.accepted_count + input.counts.accepted;
@@ -185,11 +201,11 @@ function keepAttempts(database: Writer, row: StreamOwner, input: ProgressSave): 
     [failed, failedCount],
   ] as const) {
     for (const [index, attempt] of list.entries()) {
-      keepAttempt(database, row.id, attempt, count - list.length + index);
+      await keepAttempt(database, row.id, attempt, count - list.length + index);
     }
   }
   if (input.counts.accepted + input.counts.failed === 0) return;
-  database.run(
+  await database.run(
     'UPDATE webhooks SET accepted_count = ?, failed_count = ? WHERE id = ?',
     acceptedCount,
     failedCount,
@@ -197,8 +213,8 @@ function keepAttempts(database: Writer, row: StreamOwner, input: ProgressSave): 
   );
 }
 
-function keepRange(database: Writer, save: ProgressSave, range: AcceptedRange): void {
-  database.run(
+async function keepRange(database: Writer, save: ProgressSave, range: AcceptedRange): Promise<void> {
+  await database.run(
     `INSERT INTO webhook_ranges (webhook_id, replay_id, settings_version, first_id, last_id, events, requests,
        from_ms, to_ms, only_ids, except_ids) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     save.webhookId,
@@ -215,11 +231,11 @@ function keepRange(database: Writer, save: ProgressSave, range: AcceptedRange): 
   );
 }
 
-function keepSetAside(database: Writer, webhookId: number, setAside: SetAsideEvent): void {
-  database.run(
+async function keepSetAside(database: Writer, webhookId: number, setAside: SetAsideEvent): Promise<void> {
+  await database.run(
     `INSERT INTO webhook_set_aside (webhook_id, event_id, number, at_ms, batch_id, status, answer, event)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-     ON CONFLICT DO UPDATE SET at_ms = excluded.at_ms, batch_id = excluded.batch_id, status = excluded.status,
+     ON CONFLICT (webhook_id, event_id) DO UPDATE SET at_ms = excluded.at_ms, batch_id = excluded.batch_id, status = excluded.status,
        answer = excluded.answer`,
     webhookId,
     setAside.event.id,
@@ -232,8 +248,8 @@ function keepSetAside(database: Writer, webhookId: number, setAside: SetAsideEve
   );
 }
 
-export function keepNotice(database: Writer, webhookId: number, notice: NewNotice): void {
-  database.run(
+export async function keepNotice(database: Writer, webhookId: number, notice: NewNotice): Promise<void> {
+  await database.run(
     `INSERT INTO notices (account_id, webhook_id, kind, at_ms, text)
      SELECT account_id, id, ?, ?, ? FROM webhooks WHERE id = ?`,
     notice.kind,
@@ -266,31 +282,35 @@ interface AttemptRow {
   timings: string;
 }
 
-export function readAttempts(reader: Reader, accountId: number, webhookId: number): WebhookAttempt[] {
-  return reader
-    .all<AttemptRow>(
+export async function readAttempts(
+  reader: Reader,
+  accountId: number,
+  webhookId: number,
+): Promise<WebhookAttempt[]> {
+  return (
+    await reader.all<AttemptRow>(
       `SELECT a.* FROM webhook_attempts a JOIN webhooks w ON w.id = a.webhook_id
        WHERE a.webhook_id = ? AND w.account_id = ? ORDER BY a.at_ms DESC, a.last_id DESC`,
       webhookId,
       accountId,
     )
-    .map((row) => ({
-      atMs: row.at_ms,
-      durationMs: row.duration_ms,
-      batchId: row.batch_id,
-      firstId: row.first_id,
-      lastId: row.last_id,
-      events: row.events,
-      firstNumber: row.first_number,
-      only: idsOf(row.only_ids),
-      accepted: row.accepted !== 0,
-      status: row.status,
-      answer: row.answer,
-      replayId: row.replay_id,
-      settingsVersion: row.settings_version,
-      headers: JSON.parse(row.headers) as string[],
-      timings: JSON.parse(row.timings) as WebhookAttempt['timings'],
-    }));
+  ).map((row) => ({
+    atMs: row.at_ms,
+    durationMs: row.duration_ms,
+    batchId: row.batch_id,
+    firstId: row.first_id,
+    lastId: row.last_id,
+    events: row.events,
+    firstNumber: row.first_number,
+    only: idsOf(row.only_ids),
+    accepted: row.accepted !== 0,
+    status: row.status,
+    answer: row.answer,
+    replayId: row.replay_id,
+    settingsVersion: row.settings_version,
+    headers: JSON.parse(row.headers) as string[],
+    timings: JSON.parse(row.timings) as WebhookAttempt['timings'],
+  }));
 }
 
 interface SetAsideRow {
@@ -302,12 +322,12 @@ interface SetAsideRow {
   answer: string;
 }
 
-export function readSetAside(
+export async function readSetAside(
   reader: Reader,
   input: { accountId: number; webhookId: number; afterId: number; limit: number },
-): SetAsideEvent[] {
-  return reader
-    .all<SetAsideRow>(
+): Promise<SetAsideEvent[]> {
+  return (
+    await reader.all<SetAsideRow>(
       `SELECT s.* FROM webhook_set_aside s JOIN webhooks w ON w.id = s.webhook_id
        WHERE s.webhook_id = ? AND w.account_id = ? AND s.event_id > ? ORDER BY s.event_id LIMIT ?`,
       input.webhookId,
@@ -315,14 +335,14 @@ export function readSetAside(
       input.afterId,
       input.limit,
     )
-    .map((row) => ({
-      event: JSON.parse(row.event) as LoggedEvent,
-      number: row.number,
-      atMs: row.at_ms,
-      batchId: row.batch_id,
-      status: row.status,
-      answer: row.answer,
-    }));
+  ).map((row) => ({
+    event: JSON.parse(row.event) as LoggedEvent,
+    number: row.number,
+    atMs: row.at_ms,
+    batchId: row.batch_id,
+    status: row.status,
+    answer: row.answer,
+  }));
 }
 
 interface RangeRow {
@@ -345,21 +365,30 @@ interface RangeRow {
 /** Of an endpoint, how many stretches after an event's place are looked at: replays overlap the live stream. */
 const rangesLookedAt = 50;
 
-export function readRangesOver(reader: Reader, accountId: number, eventId: number): FoundRange[] {
-  const webhooks = reader.all<{ id: number }>('SELECT id FROM webhooks WHERE account_id = ?', accountId);
-  return webhooks
-    .flatMap(({ id }) =>
-      reader.all<RangeRow>(
-        `SELECT r.*, v.dialect, v.types, v.options
-         FROM (SELECT * FROM webhook_ranges WHERE webhook_id = ? AND last_id >= ? ORDER BY last_id LIMIT ?) r
-         LEFT JOIN webhook_versions v ON v.webhook_id = r.webhook_id AND v.version = r.settings_version
-         WHERE r.first_id <= ?`,
-        id,
-        eventId,
-        rangesLookedAt,
-        eventId,
-      ),
-    )
+export async function readRangesOver(
+  reader: Reader,
+  accountId: number,
+  eventId: number,
+): Promise<FoundRange[]> {
+  const webhooks = await reader.all<{ id: number }>(
+    'SELECT id FROM webhooks WHERE account_id = ?',
+    accountId,
+  );
+  const rows: RangeRow[] = [];
+  for (const { id } of webhooks) {
+    const ofWebhook = await reader.all<RangeRow>(
+      `SELECT r.*, v.dialect, v.types, v.options
+       FROM (SELECT * FROM webhook_ranges WHERE webhook_id = ? AND last_id >= ? ORDER BY last_id LIMIT ?) r
+       LEFT JOIN webhook_versions v ON v.webhook_id = r.webhook_id AND v.version = r.settings_version
+       WHERE r.first_id <= ?`,
+      id,
+      eventId,
+      rangesLookedAt,
+      eventId,
+    );
+    rows.push(...ofWebhook);
+  }
+  return rows
     .map((row) => ({
       webhookId: row.webhook_id,
       replayId: row.replay_id,
@@ -396,19 +425,19 @@ interface NoticeRow {
 const toNotice = ({ id, kind, at_ms: atMs, text }: NoticeRow): Notice => ({ id, kind, atMs, text });
 const shownNotices = 50;
 
-export function readNotices(reader: Reader, accountId: number, webhookId: number): Notice[] {
-  return reader
-    .all<NoticeRow>(
+export async function readNotices(reader: Reader, accountId: number, webhookId: number): Promise<Notice[]> {
+  return (
+    await reader.all<NoticeRow>(
       'SELECT * FROM notices WHERE webhook_id = ? AND account_id = ? ORDER BY id DESC LIMIT ?',
       webhookId,
       accountId,
       shownNotices,
     )
-    .map(toNotice);
+  ).map(toNotice);
 }
 
-export function readUnmailed(reader: Reader, limit: number) {
-  return reader
-    .all<NoticeRow>('SELECT * FROM notices WHERE mailed = 0 ORDER BY id LIMIT ?', limit)
-    .map((row) => ({ ...toNotice(row), accountId: row.account_id, webhookId: row.webhook_id }));
+export async function readUnmailed(reader: Reader, limit: number) {
+  return (
+    await reader.all<NoticeRow>('SELECT * FROM notices WHERE mailed = 0 ORDER BY id LIMIT ?', limit)
+  ).map((row) => ({ ...toNotice(row), accountId: row.account_id, webhookId: row.webhook_id }));
 }

@@ -1,4 +1,4 @@
-/** Users, their sessions and invitations, and the audit log in SQLite. Addresses are compared in lower case. */
+/** Users, their sessions and invitations, and the audit log. Addresses are compared in lower case. */
 import type {
   AuditEntry,
   Invitation,
@@ -11,8 +11,7 @@ import type {
   User,
   UserStore,
 } from '../contract/users.ts';
-import type { Calls } from './calls.ts';
-import type { Reader, Writer } from './database.ts';
+import type { Calls, Reader, Writer } from './statements.ts';
 
 interface UserRow {
   id: number;
@@ -73,46 +72,52 @@ const toSession = (row: SessionRow): Session => ({
 });
 
 /** Takes the invitation away, so that it works once. */
-function takeInvitation(database: Writer, hash: string, atMs: number): Invitation | undefined {
-  const row = database.get<InvitationRow>(
+async function takeInvitation(database: Writer, hash: string, atMs: number): Promise<Invitation | undefined> {
+  const row = await database.get<InvitationRow>(
     'SELECT * FROM invitations WHERE hash = ? AND expires_at_ms > ?',
     hash,
     atMs,
   );
   if (row === undefined) return undefined;
-  database.run('DELETE FROM invitations WHERE id = ?', row.id);
+  await database.run('DELETE FROM invitations WHERE id = ?', row.id);
   return toInvitation(row);
 }
 
 /** A second invitation into the same account changes the role. */
-function enter(database: Writer, userId: number, { purpose }: Invitation): void {
+async function enter(database: Writer, userId: number, { purpose }: Invitation): Promise<void> {
   if (purpose.kind !== 'join') throw new Error('a reset is no way into an account');
-  database.run(
+  await database.run(
     `INSERT INTO memberships (user_id, account_id, role) VALUES (?, ?, ?)
-     ON CONFLICT DO UPDATE SET role = excluded.role`,
+     ON CONFLICT (user_id, account_id) DO UPDATE SET role = excluded.role`,
     userId,
     purpose.accountId,
     purpose.role,
   );
 }
 
-function ownsAlone(database: Reader, accountId: number, userId: number): boolean {
-  const owners = database.all<{ user_id: number }>(
+async function ownsAlone(database: Reader, accountId: number, userId: number): Promise<boolean> {
+  const owners = await database.all<{ user_id: number }>(
     `SELECT user_id FROM memberships WHERE account_id = ? AND role = 'owner'`,
     accountId,
   );
   return owners.length === 1 && owners[0]?.user_id === userId;
 }
 
-const isMember = (database: Reader, accountId: number, userId: number): boolean =>
-  database.get('SELECT 1 FROM memberships WHERE user_id = ? AND account_id = ?', userId, accountId) !==
-  undefined;
+const isMember = async (database: Reader, accountId: number, userId: number): Promise<boolean> =>
+  (await database.get(
+    'SELECT 1 FROM memberships WHERE user_id = ? AND account_id = ?',
+    userId,
+    accountId,
+  )) !== undefined;
 
 const accessWrites = {
-  invite(database: Writer, { email, purpose, hash, atMs, expiresAtMs }: NewInvitation): Invitation {
+  async invite(
+    database: Writer,
+    { email, purpose, hash, atMs, expiresAtMs }: NewInvitation,
+  ): Promise<Invitation> {
     const address = email.toLowerCase();
-    database.run('DELETE FROM invitations WHERE expires_at_ms <= ?', atMs);
-    const id = database.insert(
+    await database.run('DELETE FROM invitations WHERE expires_at_ms <= ?', atMs);
+    const id = await database.insert(
       `INSERT INTO invitations (hash, email, account_id, role, user_id, created_at_ms, expires_at_ms)
        VALUES (?, ?, ?, ?, ?, ?, ?)`,
       hash,
@@ -126,87 +131,95 @@ const accessWrites = {
     return { id, email: address, purpose, createdAtMs: atMs, expiresAtMs };
   },
 
-  withdraw(
+  async withdraw(
     database: Writer,
     { accountId, invitationId }: { accountId: number; invitationId: number },
-  ): boolean {
+  ): Promise<boolean> {
     const sql = 'DELETE FROM invitations WHERE id = ? AND account_id = ?';
-    return database.run(sql, invitationId, accountId) > 0;
+    return (await database.run(sql, invitationId, accountId)) > 0;
   },
 
-  joinAsNew(
+  async joinAsNew(
     database: Writer,
     { hash, email, passwordHash, atMs }: { hash: string; email: string; passwordHash: string; atMs: number },
-  ): { kind: 'joined'; user: User } | { kind: 'gone' | 'taken' } {
+  ): Promise<{ kind: 'joined'; user: User } | { kind: 'gone' | 'taken' }> {
     const address = email.toLowerCase();
-    if (database.get('SELECT 1 FROM users WHERE email = ?', address) !== undefined) return { kind: 'taken' };
-    const invitation = takeInvitation(database, hash, atMs);
+    if ((await database.get('SELECT 1 FROM users WHERE email = ?', address)) !== undefined)
+      return { kind: 'taken' };
+    const invitation = await takeInvitation(database, hash, atMs);
     if (invitation === undefined) return { kind: 'gone' };
-    const id = database.insert(
+    const id = await database.insert(
       'INSERT INTO users (email, password_hash, created_at_ms) VALUES (?, ?, ?)',
       address,
       passwordHash,
       atMs,
     );
-    enter(database, id, invitation);
+    await enter(database, id, invitation);
     return {
       kind: 'joined',
       user: { id, email: address, passwordHash, sealedTotp: undefined, createdAtMs: atMs },
     };
   },
 
-  joinAs(database: Writer, { hash, userId, atMs }: { hash: string; userId: number; atMs: number }): boolean {
-    const invitation = takeInvitation(database, hash, atMs);
-    if (invitation !== undefined) enter(database, userId, invitation);
+  async joinAs(
+    database: Writer,
+    { hash, userId, atMs }: { hash: string; userId: number; atMs: number },
+  ): Promise<boolean> {
+    const invitation = await takeInvitation(database, hash, atMs);
+    if (invitation !== undefined) await enter(database, userId, invitation);
     return invitation !== undefined;
   },
 
-  reset(
+  async reset(
     database: Writer,
     { hash, passwordHash, atMs }: { hash: string; passwordHash: string; atMs: number },
-  ): User | undefined {
-    const purpose = takeInvitation(database, hash, atMs)?.purpose;
+  ): Promise<User | undefined> {
+    const purpose = (await takeInvitation(database, hash, atMs))?.purpose;
     if (purpose?.kind !== 'reset') return undefined;
     const { userId } = purpose;
-    database.run('UPDATE users SET password_hash = ?, sealed_totp = NULL WHERE id = ?', passwordHash, userId);
-    database.run('DELETE FROM sessions WHERE user_id = ?', userId);
-    const row = database.get<UserRow>(`SELECT ${userColumns} FROM users u WHERE u.id = ?`, userId);
+    await database.run(
+      'UPDATE users SET password_hash = ?, sealed_totp = NULL WHERE id = ?',
+      passwordHash,
+      userId,
+    );
+    await database.run('DELETE FROM sessions WHERE user_id = ?', userId);
+    const row = await database.get<UserRow>(`SELECT ${userColumns} FROM users u WHERE u.id = ?`, userId);
     return row && toUser(row);
   },
 
-  setPassword(
+  async setPassword(
     database: Writer,
     {
       userId,
       passwordHash,
       keepSessionId,
     }: { userId: number; passwordHash: string; keepSessionId?: number | undefined },
-  ): void {
-    database.run('UPDATE users SET password_hash = ? WHERE id = ?', passwordHash, userId);
-    database.run('DELETE FROM sessions WHERE user_id = ? AND id <> ?', userId, keepSessionId ?? 0);
+  ): Promise<void> {
+    await database.run('UPDATE users SET password_hash = ? WHERE id = ?', passwordHash, userId);
+    await database.run('DELETE FROM sessions WHERE user_id = ? AND id <> ?', userId, keepSessionId ?? 0);
   },
 
-  setTotp(
+  async setTotp(
     database: Writer,
     { userId, sealedTotp }: { userId: number; sealedTotp: string | undefined },
-  ): void {
-    database.run('UPDATE users SET sealed_totp = ? WHERE id = ?', sealedTotp ?? null, userId);
+  ): Promise<void> {
+    await database.run('UPDATE users SET sealed_totp = ? WHERE id = ?', sealedTotp ?? null, userId);
   },
 
-  useTotpStep(database: Writer, { userId, step }: { userId: number; step: number }): boolean {
+  async useTotpStep(database: Writer, { userId, step }: { userId: number; step: number }): Promise<boolean> {
     const sql = 'UPDATE users SET totp_step = ? WHERE id = ? AND totp_step < ?';
-    return database.run(sql, step, userId, step) > 0;
+    return (await database.run(sql, step, userId, step)) > 0;
   },
 };
 
 const memberWrites = {
-  changeRole(
+  async changeRole(
     database: Writer,
     { accountId, userId, role }: { accountId: number; userId: number; role: Role },
-  ): MemberChange {
-    if (!isMember(database, accountId, userId)) return 'unknown';
-    if (role !== 'owner' && ownsAlone(database, accountId, userId)) return 'last-owner';
-    database.run(
+  ): Promise<MemberChange> {
+    if (!(await isMember(database, accountId, userId))) return 'unknown';
+    if (role !== 'owner' && (await ownsAlone(database, accountId, userId))) return 'last-owner';
+    await database.run(
       'UPDATE memberships SET role = ? WHERE user_id = ? AND account_id = ?',
       role,
       userId,
@@ -215,30 +228,33 @@ const memberWrites = {
     return 'changed';
   },
 
-  removeMember(database: Writer, { accountId, userId }: { accountId: number; userId: number }): MemberChange {
-    if (!isMember(database, accountId, userId)) return 'unknown';
-    if (ownsAlone(database, accountId, userId)) return 'last-owner';
-    database.run('DELETE FROM memberships WHERE user_id = ? AND account_id = ?', userId, accountId);
-    database.run('DELETE FROM sessions WHERE user_id = ? AND account_id = ?', userId, accountId);
-    if (database.get('SELECT 1 FROM memberships WHERE user_id = ?', userId) === undefined) {
-      database.run('DELETE FROM sessions WHERE user_id = ?', userId);
-      database.run('DELETE FROM invitations WHERE user_id = ?', userId);
-      database.run('DELETE FROM users WHERE id = ?', userId);
+  async removeMember(
+    database: Writer,
+    { accountId, userId }: { accountId: number; userId: number },
+  ): Promise<MemberChange> {
+    if (!(await isMember(database, accountId, userId))) return 'unknown';
+    if (await ownsAlone(database, accountId, userId)) return 'last-owner';
+    await database.run('DELETE FROM memberships WHERE user_id = ? AND account_id = ?', userId, accountId);
+    await database.run('DELETE FROM sessions WHERE user_id = ? AND account_id = ?', userId, accountId);
+    if ((await database.get('SELECT 1 FROM memberships WHERE user_id = ?', userId)) === undefined) {
+      await database.run('DELETE FROM sessions WHERE user_id = ?', userId);
+      await database.run('DELETE FROM invitations WHERE user_id = ?', userId);
+      await database.run('DELETE FROM users WHERE id = ?', userId);
     }
     return 'changed';
   },
 };
 
 const sessionWrites = {
-  openSession(database: Writer, input: NewSession): Session | undefined {
+  async openSession(database: Writer, input: NewSession): Promise<Session | undefined> {
     const { userId, hash, userAgent, address, atMs, expiresAtMs } = input;
-    database.run('DELETE FROM sessions WHERE expires_at_ms <= ?', atMs);
-    const first = database.get<{ account_id: number }>(
+    await database.run('DELETE FROM sessions WHERE expires_at_ms <= ?', atMs);
+    const first = await database.get<{ account_id: number }>(
       'SELECT account_id FROM memberships WHERE user_id = ? ORDER BY account_id LIMIT 1',
       userId,
     );
     if (first === undefined) return undefined;
-    const id = database.insert(
+    const id = await database.insert(
       `INSERT INTO sessions (hash, user_id, account_id, user_agent, address, created_at_ms, seen_at_ms, expires_at_ms)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
       hash,
@@ -254,7 +270,7 @@ const sessionWrites = {
     return { id, userId, accountId, userAgent, address, createdAtMs: atMs, seenAtMs: atMs, expiresAtMs };
   },
 
-  touchSession(
+  async touchSession(
     database: Writer,
     {
       sessionId,
@@ -262,27 +278,30 @@ const sessionWrites = {
       atMs,
       expiresAtMs,
     }: { sessionId: number; address: string; atMs: number; expiresAtMs: number },
-  ): void {
+  ): Promise<void> {
     const sql = 'UPDATE sessions SET seen_at_ms = ?, address = ?, expires_at_ms = ? WHERE id = ?';
-    database.run(sql, atMs, address, expiresAtMs, sessionId);
+    await database.run(sql, atMs, address, expiresAtMs, sessionId);
   },
 
-  lookAt(
+  async lookAt(
     database: Writer,
     { sessionId, userId, accountId }: { sessionId: number; userId: number; accountId: number },
-  ): boolean {
-    if (!isMember(database, accountId, userId)) return false;
+  ): Promise<boolean> {
+    if (!(await isMember(database, accountId, userId))) return false;
     const sql = 'UPDATE sessions SET account_id = ? WHERE id = ? AND user_id = ?';
-    return database.run(sql, accountId, sessionId, userId) > 0;
+    return (await database.run(sql, accountId, sessionId, userId)) > 0;
   },
 
-  endSession(database: Writer, { userId, sessionId }: { userId: number; sessionId: number }): boolean {
-    return database.run('DELETE FROM sessions WHERE id = ? AND user_id = ?', sessionId, userId) > 0;
+  async endSession(
+    database: Writer,
+    { userId, sessionId }: { userId: number; sessionId: number },
+  ): Promise<boolean> {
+    return (await database.run('DELETE FROM sessions WHERE id = ? AND user_id = ?', sessionId, userId)) > 0;
   },
 
-  note(database: Writer, input: Omit<AuditEntry, 'id'> & { accountId: number }): void {
+  async note(database: Writer, input: Omit<AuditEntry, 'id'> & { accountId: number }): Promise<void> {
     const { accountId, actor, action, subject, address, atMs } = input;
-    database.run(
+    await database.run(
       'INSERT INTO audit (account_id, actor, action, subject, address, at_ms) VALUES (?, ?, ?, ?, ?, ?)',
       accountId,
       actor,
@@ -300,29 +319,34 @@ export function userStore(reader: Reader, write: Calls<typeof userWrites>): User
   const user = (row: UserRow | undefined) => row && toUser(row);
   return {
     ...write,
-    any: async () => reader.get('SELECT 1 FROM users LIMIT 1') !== undefined,
+    any: async () => (await reader.get('SELECT 1 FROM users LIMIT 1')) !== undefined,
     byEmail: async (email) =>
-      user(reader.get<UserRow>(`SELECT ${userColumns} FROM users u WHERE u.email = ?`, email.toLowerCase())),
+      user(
+        await reader.get<UserRow>(
+          `SELECT ${userColumns} FROM users u WHERE u.email = ?`,
+          email.toLowerCase(),
+        ),
+      ),
     byId: async (userId) =>
-      user(reader.get<UserRow>(`SELECT ${userColumns} FROM users u WHERE u.id = ?`, userId)),
+      user(await reader.get<UserRow>(`SELECT ${userColumns} FROM users u WHERE u.id = ?`, userId)),
     memberships: async (userId) =>
-      reader
-        .all<Membership>(
-          `SELECT m.account_id AS accountId, a.name AS accountName, m.role FROM memberships m
+      (
+        await reader.all<Membership>(
+          `SELECT m.account_id AS "accountId", a.name AS "accountName", m.role FROM memberships m
          JOIN accounts a ON a.id = m.account_id WHERE m.user_id = ? ORDER BY a.id`,
           userId,
         )
-        .map((row) => ({ ...row })),
+      ).map((row) => ({ ...row })),
     members: async (accountId) =>
-      reader
-        .all<UserRow & { role: Role }>(
+      (
+        await reader.all<UserRow & { role: Role }>(
           `SELECT ${userColumns}, m.role FROM memberships m JOIN users u ON u.id = m.user_id
            WHERE m.account_id = ? ORDER BY u.id`,
           accountId,
         )
-        .map((row) => ({ user: toUser(row), role: row.role })),
+      ).map((row) => ({ user: toUser(row), role: row.role })),
     async invitationByHash(hash, nowMs) {
-      const row = reader.get<InvitationRow>(
+      const row = await reader.get<InvitationRow>(
         'SELECT * FROM invitations WHERE hash = ? AND expires_at_ms > ?',
         hash,
         nowMs,
@@ -330,21 +354,21 @@ export function userStore(reader: Reader, write: Calls<typeof userWrites>): User
       return row && toInvitation(row);
     },
     invitations: async (accountId, nowMs) =>
-      reader
-        .all<InvitationRow>(
+      (
+        await reader.all<InvitationRow>(
           'SELECT * FROM invitations WHERE account_id = ? AND expires_at_ms > ? ORDER BY id',
           accountId,
           nowMs,
         )
-        .map(toInvitation),
+      ).map(toInvitation),
     async sessionByHash(hash, nowMs) {
-      const session = reader.get<SessionRow>(
+      const session = await reader.get<SessionRow>(
         'SELECT * FROM sessions WHERE hash = ? AND expires_at_ms > ?',
         hash,
         nowMs,
       );
       if (session === undefined) return undefined;
-      const row = reader.get<UserRow & { role: Role }>(
+      const row = await reader.get<UserRow & { role: Role }>(
         `SELECT ${userColumns}, m.role FROM users u JOIN memberships m ON m.user_id = u.id AND m.account_id = ?
          WHERE u.id = ?`,
         session.account_id,
@@ -353,16 +377,16 @@ export function userStore(reader: Reader, write: Calls<typeof userWrites>): User
       return row && { session: toSession(session), user: toUser(row), role: row.role };
     },
     sessions: async (userId, nowMs) =>
-      reader
-        .all<SessionRow>(
+      (
+        await reader.all<SessionRow>(
           'SELECT * FROM sessions WHERE user_id = ? AND expires_at_ms > ? ORDER BY seen_at_ms DESC',
           userId,
           nowMs,
         )
-        .map(toSession),
+      ).map(toSession),
     audit: async ({ accountId, limit, beforeId }) =>
-      reader.all<AuditEntry>(
-        `SELECT id, actor, action, subject, address, at_ms AS atMs FROM audit
+      await reader.all<AuditEntry>(
+        `SELECT id, actor, action, subject, address, at_ms AS "atMs" FROM audit
          WHERE account_id = ? AND id < ? ORDER BY id DESC LIMIT ?`,
         accountId,
         beforeId ?? Number.MAX_SAFE_INTEGER,

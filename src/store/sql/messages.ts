@@ -1,9 +1,9 @@
-/** Looking at messages in SQLite. Read-only: rows of messages are written by intake, queue and log. */
+/** Looking at messages. Read-only: rows of messages are written by intake, queue and log. */
 import type { Message, MessageFilter, MessageState, MessageStore } from '../contract/messages.ts';
 import type { RecipientRole } from '../contract/intake.ts';
 import type { AttemptRecord } from '../contract/queue.ts';
 import type { Door } from '../../events/types.ts';
-import type { Reader } from './database.ts';
+import type { Reader } from './statements.ts';
 
 interface MessageRow {
   id: number;
@@ -119,7 +119,7 @@ function conditions(filter: MessageFilter): { clause: string; values: (string | 
 export function messageStore(reader: Reader): MessageStore {
   return {
     async byId(accountId, messageId) {
-      const row = reader.get<MessageRow>(
+      const row = await reader.get<MessageRow>(
         `${selectMessages} WHERE m.id = ? AND m.account_id = ?`,
         messageId,
         accountId,
@@ -128,35 +128,37 @@ export function messageStore(reader: Reader): MessageStore {
     },
     async list(filter, { limit, beforeId, skip }) {
       const { clause, values } = conditions(filter);
-      return reader
-        .all<MessageRow>(
+      return (
+        await reader.all<MessageRow>(
           `${selectMessages} WHERE ${clause} AND m.id < ? ORDER BY m.id DESC LIMIT ? OFFSET ?`,
           ...values,
           beforeId ?? Number.MAX_SAFE_INTEGER,
           limit,
           skip ?? 0,
         )
-        .map(toMessage);
+      ).map(toMessage);
     },
     async count(filter, cap) {
       const { clause, values } = conditions(filter);
       return (
-        reader.get<{ n: number }>(
-          `SELECT count(*) AS n FROM (SELECT 1 FROM messages m JOIN submissions s ON s.id = m.submission_id
-           WHERE ${clause} LIMIT ?)`,
-          ...values,
-          cap,
+        (
+          await reader.get<{ n: number }>(
+            `SELECT count(*) AS n FROM (SELECT 1 FROM messages m JOIN submissions s ON s.id = m.submission_id
+           WHERE ${clause} LIMIT ?) counted`,
+            ...values,
+            cap,
+          )
         )?.n ?? 0
       );
     },
     attempts: async (accountId, messageId) =>
-      reader
-        .all<AttemptRow>(
+      (
+        await reader.all<AttemptRow>(
           `SELECT a.* FROM attempts a JOIN messages m ON m.id = a.message_id
            WHERE a.message_id = ? AND m.account_id = ? ORDER BY a.number`,
           messageId,
           accountId,
         )
-        .map(toAttempt),
+      ).map(toAttempt),
   };
 }

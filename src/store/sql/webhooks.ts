@@ -1,4 +1,4 @@
-/** Webhook endpoints in SQLite: what their owners set. What comes of sending is next door (`webhook-progress.ts`). */
+/** Webhook endpoints: what their owners set. What comes of sending is next door (`webhook-progress.ts`). */
 import type { EventType } from '../../events/types.ts';
 import { freshProgress, type NewNotice } from '../contract/webhook-progress.ts';
 import type {
@@ -12,8 +12,7 @@ import type {
   WebhookOrigin,
   WebhookStore,
 } from '../contract/webhooks.ts';
-import type { Calls } from './calls.ts';
-import type { Reader, Writer } from './database.ts';
+import type { Calls, Reader, Writer } from './statements.ts';
 import {
   closed,
   keepNotice,
@@ -76,21 +75,21 @@ const byIdSql = 'SELECT * FROM webhooks WHERE id = ?';
 const ofAccountSql = 'SELECT * FROM webhooks WHERE id = ? AND account_id = ?';
 const ofOriginSql = 'SELECT * FROM webhooks WHERE account_id = ? AND origin = ? ORDER BY id LIMIT 1';
 
-function written(database: Reader, webhookId: number): Webhook {
-  const row = database.get<WebhookRow>(byIdSql, webhookId);
+async function written(database: Reader, webhookId: number): Promise<Webhook> {
+  const row = await database.get<WebhookRow>(byIdSql, webhookId);
   if (row === undefined) throw new Error('an endpoint just written is not there');
   return toWebhook(row);
 }
 
-function lastEventId(database: Reader, accountId: number): number {
+async function lastEventId(database: Reader, accountId: number): Promise<number> {
   const sql = 'SELECT max(id) AS id FROM events WHERE account_id = ?';
-  return database.get<{ id: number | null }>(sql, accountId)?.id ?? 0;
+  return (await database.get<{ id: number | null }>(sql, accountId))?.id ?? 0;
 }
 
-function insert(database: Writer, input: NewWebhook): Webhook {
-  const lastId = lastEventId(database, input.accountId);
-  const id = database.nextIds('webhooks');
-  database.run(
+async function insert(database: Writer, input: NewWebhook): Promise<Webhook> {
+  const lastId = await lastEventId(database, input.accountId);
+  const id = await database.nextIds('webhooks');
+  await database.run(
     `INSERT INTO webhooks (id, account_id, origin, url, dialect, types, options, limit_count, limit_age_ms,
        limit_bytes, keys, sending, sealed_access, settings_since_id, created_at_ms, changed_at_ms, cursor_id, progress)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -113,12 +112,12 @@ function insert(database: Writer, input: NewWebhook): Webhook {
     lastId,
     keptAsJson(freshProgress(lastId)),
   );
-  noteVersion(database, id);
-  return written(database, id);
+  await noteVersion(database, id);
+  return await written(database, id);
 }
 
-function noteVersion(database: Writer, webhookId: number): void {
-  database.run(
+async function noteVersion(database: Writer, webhookId: number): Promise<void> {
+  await database.run(
     `INSERT INTO webhook_versions (webhook_id, version, dialect, types, options)
      SELECT id, settings_version, dialect, types, options FROM webhooks WHERE id = ?`,
     webhookId,
@@ -126,52 +125,54 @@ function noteVersion(database: Writer, webhookId: number): void {
 }
 
 /** Closes what is in flight of the live stream and of replays: the next requests are of the new settings. */
-function beginVersion(database: Writer, before: Webhook): void {
-  database.run(
+async function beginVersion(database: Writer, before: Webhook): Promise<void> {
+  await database.run(
     'UPDATE webhooks SET settings_version = settings_version + 1, settings_since_id = ? WHERE id = ?',
-    lastEventId(database, before.accountId),
+    await lastEventId(database, before.accountId),
     before.id,
   );
-  noteVersion(database, before.id);
-  saveStream(database, 'webhooks', before.id, closed(written(database, before.id).progress));
-  const replays = database.all<ProgressColumns & { id: number }>(
+  await noteVersion(database, before.id);
+  await saveStream(database, 'webhooks', before.id, closed((await written(database, before.id)).progress));
+  const replays = await database.all<ProgressColumns & { id: number }>(
     "SELECT * FROM webhook_replays WHERE webhook_id = ? AND state = 'running'",
     before.id,
   );
-  for (const row of replays) saveStream(database, 'webhook_replays', row.id, closed(toProgress(row)));
+  for (const row of replays) await saveStream(database, 'webhook_replays', row.id, closed(toProgress(row)));
 }
 
 /** What has failed so far says nothing of what comes now. */
-function beginAnew(database: Writer, webhookId: number): void {
-  const { progress } = written(database, webhookId);
+async function beginAnew(database: Writer, webhookId: number): Promise<void> {
+  const { progress } = await written(database, webhookId);
   const anew = { failures: 0, nextTryAtMs: 0, failingSinceMs: undefined, noticedMs: 0, emptySearches: 0 };
-  saveStream(database, 'webhooks', webhookId, { ...progress, ...anew });
+  await saveStream(database, 'webhooks', webhookId, { ...progress, ...anew });
 }
 
 export const webhookWrites = {
-  create(database: Writer, input: NewWebhook & { limit: number }): WebhookCreated {
+  async create(database: Writer, input: NewWebhook & { limit: number }): Promise<WebhookCreated> {
     const sql = 'SELECT count(*) AS n FROM webhooks WHERE account_id = ?';
-    const count = database.get<{ n: number }>(sql, input.accountId)?.n ?? 0;
-    return count >= input.limit ? { kind: 'full' } : { kind: 'created', webhook: insert(database, input) };
+    const count = (await database.get<{ n: number }>(sql, input.accountId))?.n ?? 0;
+    return count >= input.limit
+      ? { kind: 'full' }
+      : { kind: 'created', webhook: await insert(database, input) };
   },
 
-  createOrMove(database: Writer, input: NewWebhook): Webhook {
-    const row = database.get<WebhookRow>(ofOriginSql, input.accountId, input.origin);
-    if (row === undefined) return insert(database, input);
+  async createOrMove(database: Writer, input: NewWebhook): Promise<Webhook> {
+    const row = await database.get<WebhookRow>(ofOriginSql, input.accountId, input.origin);
+    if (row === undefined) return await insert(database, input);
     const { accountId, url, atMs } = input;
-    webhookWrites.change(database, { accountId, webhookId: row.id, url, atMs });
-    return written(database, row.id);
+    await webhookWrites.change(database, { accountId, webhookId: row.id, url, atMs });
+    return await written(database, row.id);
   },
 
-  change(database: Writer, input: WebhookChange): Webhook | undefined {
-    const row = database.get<WebhookRow>(ofAccountSql, input.webhookId, input.accountId);
+  async change(database: Writer, input: WebhookChange): Promise<Webhook | undefined> {
+    const row = await database.get<WebhookRow>(ofAccountSql, input.webhookId, input.accountId);
     if (row === undefined) return undefined;
     const before = toWebhook(row);
     const after = { ...before, ...input };
     const settings = ({ dialect, types, optionsJson, limits }: typeof after | Webhook) =>
       JSON.stringify([dialect, types, optionsJson, limits.count, limits.ageMs, limits.bytes]);
     const pausedBy = input.paused === undefined ? row.paused_by : input.paused ? 'owner' : '';
-    database.run(
+    await database.run(
       `UPDATE webhooks SET url = ?, dialect = ?, types = ?, options = ?, limit_count = ?, limit_age_ms = ?,
          limit_bytes = ?, keys = ?, sending = ?, sealed_access = ?, paused_by = ?, changed_at_ms = ? WHERE id = ?`,
       after.url,
@@ -188,72 +189,63 @@ export const webhookWrites = {
       input.atMs,
       row.id,
     );
-    if (settings(before) !== settings(after)) beginVersion(database, before);
+    if (settings(before) !== settings(after)) await beginVersion(database, before);
     const wentOn = row.paused_by !== '' && pausedBy === '';
     if (before.url !== after.url || before.sealedAccess !== after.sealedAccess || wentOn) {
-      beginAnew(database, row.id);
+      await beginAnew(database, row.id);
     }
-    return written(database, row.id);
+    return await written(database, row.id);
   },
 
-  remove(database: Writer, { accountId, webhookId }: { accountId: number; webhookId: number }): boolean {
-    if (database.run('DELETE FROM webhooks WHERE id = ? AND account_id = ?', webhookId, accountId) === 0) {
+  async remove(
+    database: Writer,
+    { accountId, webhookId }: { accountId: number; webhookId: number },
+  ): Promise<boolean> {
+    if (
+      (await database.run('DELETE FROM webhooks WHERE id = ? AND account_id = ?', webhookId, accountId)) === 0
+    ) {
       return false;
     }
     for (const table of ['attempts', 'ranges', 'set_aside', 'replays', 'versions']) {
-      database.run(`DELETE FROM webhook_${table} WHERE webhook_id = ?`, webhookId);
+      await database.run(`DELETE FROM webhook_${table} WHERE webhook_id = ?`, webhookId);
     }
-    database.run('DELETE FROM notices WHERE webhook_id = ?', webhookId);
+    await database.run('DELETE FROM notices WHERE webhook_id = ?', webhookId);
     return true;
   },
 
   saveProgress,
 
-  markMailed(database: Writer, noticeIds: readonly number[]): void {
-    for (const id of noticeIds) database.run('UPDATE notices SET mailed = 1 WHERE id = ?', id);
+  async markMailed(database: Writer, noticeIds: readonly number[]): Promise<void> {
+    for (const id of noticeIds) await database.run('UPDATE notices SET mailed = 1 WHERE id = ?', id);
   },
 
-  tellExpiring(
+  async tellExpiring(
     database: Writer,
     { webhookId, notice, notSinceMs }: { webhookId: number; notice: NewNotice; notSinceMs: number },
-  ): boolean {
-    const changed = database.run(
+  ): Promise<boolean> {
+    const changed = await database.run(
       'UPDATE webhooks SET expiry_told_at_ms = ? WHERE id = ? AND coalesce(expiry_told_at_ms, 0) < ?',
       notice.atMs,
       webhookId,
       notSinceMs,
     );
     if (changed === 0) return false;
-    keepNotice(database, webhookId, notice);
+    await keepNotice(database, webhookId, notice);
     return true;
   },
 };
 
 /** Who wants to know that an endpoint was made, changed or removed. */
 export interface WebhookChanges {
-  tell(webhookId: number): void;
-  subscribe: WebhookStore['subscribe'];
-}
-
-export function webhookChanges(): WebhookChanges {
-  const listeners = new Set<(webhookId: number) => void>();
-  return {
-    tell(webhookId) {
-      for (const listener of listeners) listener(webhookId);
-    },
-    subscribe(listener) {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
-  };
+  readonly tell: (webhookId: number) => void;
+  readonly subscribe: WebhookStore['subscribe'];
 }
 
 export function webhookStore(
   reader: Reader,
   write: Calls<typeof webhookWrites>,
-  changes: WebhookChanges,
+  { tell, subscribe }: WebhookChanges,
 ): WebhookStore {
-  const tell = (webhookId: number) => changes.tell(webhookId);
   const webhook = (row: WebhookRow | undefined) => (row === undefined ? undefined : toWebhook(row));
   return {
     async create(input) {
@@ -283,27 +275,31 @@ export function webhookStore(
     },
     markMailed: write.markMailed,
     tellExpiring: write.tellExpiring,
-    subscribe: (listener) => changes.subscribe(listener),
-    byId: async (accountId, webhookId) => webhook(reader.get<WebhookRow>(ofAccountSql, webhookId, accountId)),
+    subscribe,
+    byId: async (accountId, webhookId) =>
+      webhook(await reader.get<WebhookRow>(ofAccountSql, webhookId, accountId)),
     list: async (accountId) =>
-      reader
-        .all<WebhookRow>('SELECT * FROM webhooks WHERE account_id = ? ORDER BY id', accountId)
-        .map(toWebhook),
-    ofOrigin: async (accountId, origin) => webhook(reader.get<WebhookRow>(ofOriginSql, accountId, origin)),
-    load: async (webhookId) => webhook(reader.get<WebhookRow>(byIdSql, webhookId)),
+      (
+        await reader.all<WebhookRow>('SELECT * FROM webhooks WHERE account_id = ? ORDER BY id', accountId)
+      ).map(toWebhook),
+    ofOrigin: async (accountId, origin) =>
+      webhook(await reader.get<WebhookRow>(ofOriginSql, accountId, origin)),
+    load: async (webhookId) => webhook(await reader.get<WebhookRow>(byIdSql, webhookId)),
     loadIds: async () =>
-      reader.all<{ id: number }>('SELECT id FROM webhooks ORDER BY id').map(({ id }) => id),
-    attempts: async (accountId, webhookId) => readAttempts(reader, accountId, webhookId),
-    setAside: async (input) => readSetAside(reader, input),
+      (await reader.all<{ id: number }>('SELECT id FROM webhooks ORDER BY id')).map(({ id }) => id),
+    attempts: async (accountId, webhookId) => await readAttempts(reader, accountId, webhookId),
+    setAside: async (input) => await readSetAside(reader, input),
     countSetAside: async (accountId, webhookId) =>
-      reader.get<{ n: number }>(
-        `SELECT count(*) AS n FROM webhook_set_aside s JOIN webhooks w ON w.id = s.webhook_id
+      (
+        await reader.get<{ n: number }>(
+          `SELECT count(*) AS n FROM webhook_set_aside s JOIN webhooks w ON w.id = s.webhook_id
          WHERE s.webhook_id = ? AND w.account_id = ?`,
-        webhookId,
-        accountId,
+          webhookId,
+          accountId,
+        )
       )?.n ?? 0,
-    rangesOver: async (accountId, eventId) => readRangesOver(reader, accountId, eventId),
-    notices: async (accountId, webhookId) => readNotices(reader, accountId, webhookId),
-    unmailedNotices: async (limit) => readUnmailed(reader, limit),
+    rangesOver: async (accountId, eventId) => await readRangesOver(reader, accountId, eventId),
+    notices: async (accountId, webhookId) => await readNotices(reader, accountId, webhookId),
+    unmailedNotices: async (limit) => await readUnmailed(reader, limit),
   };
 }

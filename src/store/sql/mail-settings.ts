@@ -1,4 +1,4 @@
-/** What mail does by default, and tracking names, in SQLite. */
+/** What mail does by default, and tracking names. */
 import type { AccountSettings } from '../contract/accounts.ts';
 import {
   type MailSettingsStore,
@@ -6,8 +6,7 @@ import {
   type ScopedSettings,
   type SettingScope,
 } from '../contract/mail-settings.ts';
-import type { Calls } from './calls.ts';
-import type { Reader, Writer } from './database.ts';
+import type { Calls, Reader, Writer } from './statements.ts';
 
 interface ScopedRow {
   scope: SettingScope;
@@ -33,30 +32,34 @@ const defaultsSql = `
 const parse = (text: string | null) => (text === null ? {} : (JSON.parse(text) as Partial<AccountSettings>));
 
 export const mailSettingsWrites = {
-  setAccount(
+  async setAccount(
     database: Writer,
     { accountId, changes }: { accountId: number; changes: Partial<AccountSettings> },
-  ): AccountSettings {
-    const row = database.get<{ settings: string }>('SELECT settings FROM accounts WHERE id = ?', accountId);
+  ): Promise<AccountSettings> {
+    const row = await database.get<{ settings: string }>(
+      'SELECT settings FROM accounts WHERE id = ?',
+      accountId,
+    );
     if (row === undefined) throw new Error(`there is no account ${accountId}`);
     const settings = { ...(JSON.parse(row.settings) as AccountSettings), ...changes };
-    database.run('UPDATE accounts SET settings = ? WHERE id = ?', JSON.stringify(settings), accountId);
+    await database.run('UPDATE accounts SET settings = ? WHERE id = ?', JSON.stringify(settings), accountId);
     return settings;
   },
 
-  set(
+  async set(
     database: Writer,
     { accountId, scope, name, settings }: ScopedSettings & { accountId: number },
-  ): 'set' | 'full' {
-    const others = database.get<{ n: number }>(
+  ): Promise<'set' | 'full'> {
+    const others = await database.get<{ n: number }>(
       'SELECT count(*) AS n FROM mail_settings WHERE account_id = ? AND scope = ? AND name <> ?',
       accountId,
       scope,
       name,
     );
     if ((others?.n ?? 0) >= mostScopedSettings) return 'full';
-    database.run(
-      'INSERT OR REPLACE INTO mail_settings (account_id, scope, name, settings) VALUES (?, ?, ?, ?)',
+    await database.run(
+      `INSERT INTO mail_settings (account_id, scope, name, settings) VALUES (?, ?, ?, ?)
+       ON CONFLICT (account_id, scope, name) DO UPDATE SET settings = excluded.settings`,
       accountId,
       scope,
       name,
@@ -65,28 +68,28 @@ export const mailSettingsWrites = {
     return 'set';
   },
 
-  remove(
+  async remove(
     database: Writer,
     { accountId, scope, name }: { accountId: number; scope: SettingScope; name: string },
-  ): boolean {
+  ): Promise<boolean> {
     const sql = 'DELETE FROM mail_settings WHERE account_id = ? AND scope = ? AND name = ?';
-    return database.run(sql, accountId, scope, name) > 0;
+    return (await database.run(sql, accountId, scope, name)) > 0;
   },
 
-  setHost(
+  async setHost(
     database: Writer,
     { accountId, host }: { accountId: number; host: string | undefined },
-  ): 'set' | 'taken' {
+  ): Promise<'set' | 'taken'> {
     if (host !== undefined) {
-      const owner = database.get<{ account_id: number }>(
+      const owner = await database.get<{ account_id: number }>(
         'SELECT account_id FROM tracking_hosts WHERE host = ?',
         host,
       );
       if (owner !== undefined && owner.account_id !== accountId) return 'taken';
     }
-    database.run('DELETE FROM tracking_hosts WHERE account_id = ?', accountId);
+    await database.run('DELETE FROM tracking_hosts WHERE account_id = ?', accountId);
     if (host !== undefined) {
-      database.run('INSERT INTO tracking_hosts (host, account_id) VALUES (?, ?)', host, accountId);
+      await database.run('INSERT INTO tracking_hosts (host, account_id) VALUES (?, ?)', host, accountId);
     }
     return 'set';
   },
@@ -99,7 +102,7 @@ export function mailSettingsStore(
   return {
     ...write,
     async defaultsFor({ accountId, domain, stream }) {
-      const row = reader.get<DefaultsRow>(defaultsSql, domain, stream, accountId);
+      const row = await reader.get<DefaultsRow>(defaultsSql, domain, stream, accountId);
       if (row === undefined) throw new Error(`there is no account ${accountId}`);
       return {
         settings: {
@@ -111,14 +114,16 @@ export function mailSettingsStore(
       };
     },
     list: async (accountId) =>
-      reader
-        .all<ScopedRow>(
+      (
+        await reader.all<ScopedRow>(
           'SELECT scope, name, settings FROM mail_settings WHERE account_id = ? ORDER BY scope, name',
           accountId,
         )
-        .map(({ scope, name, settings }) => ({ scope, name, settings: parse(settings) })),
+      ).map(({ scope, name, settings }) => ({ scope, name, settings: parse(settings) })),
     hostOf: async (accountId) =>
-      reader.get<{ host: string }>('SELECT host FROM tracking_hosts WHERE account_id = ?', accountId)?.host,
-    isHost: async (host) => reader.get('SELECT 1 FROM tracking_hosts WHERE host = ?', host) !== undefined,
+      (await reader.get<{ host: string }>('SELECT host FROM tracking_hosts WHERE account_id = ?', accountId))
+        ?.host,
+    isHost: async (host) =>
+      (await reader.get('SELECT 1 FROM tracking_hosts WHERE host = ?', host)) !== undefined,
   };
 }

@@ -1,4 +1,4 @@
-/** Accounts, tokens and SMTP logins in SQLite. */
+/** Accounts, tokens and SMTP logins. */
 import type {
   Account,
   AccountSettings,
@@ -8,8 +8,7 @@ import type {
   SmtpLogin,
   Token,
 } from '../contract/accounts.ts';
-import type { Calls } from './calls.ts';
-import type { Reader, Writer } from './database.ts';
+import type { Calls, Reader, Writer } from './statements.ts';
 
 interface AccountRow {
   id: number;
@@ -67,26 +66,29 @@ interface NewSmtpLogin {
   atMs: number;
 }
 
-function insertToken(database: Writer, { accountId, name, hash, atMs }: NewToken): number {
+async function insertToken(database: Writer, { accountId, name, hash, atMs }: NewToken): Promise<number> {
   const sql = 'INSERT INTO tokens (account_id, name, hash, created_at_ms) VALUES (?, ?, ?, ?)';
-  return database.insert(sql, accountId, name, hash, atMs);
+  return await database.insert(sql, accountId, name, hash, atMs);
 }
 
-function insertSmtpLogin(database: Writer, { accountId, username, hash, atMs }: NewSmtpLogin): number {
+async function insertSmtpLogin(
+  database: Writer,
+  { accountId, username, hash, atMs }: NewSmtpLogin,
+): Promise<number> {
   const sql = 'INSERT INTO smtp_logins (account_id, username, hash, created_at_ms) VALUES (?, ?, ?, ?)';
-  return database.insert(sql, accountId, username, hash, atMs);
+  return await database.insert(sql, accountId, username, hash, atMs);
 }
 
 export const accountWrites = {
-  create(database: Writer, input: NewAccount): CreatedOr<Account> {
+  async create(database: Writer, input: NewAccount): Promise<CreatedOr<Account>> {
     const { name, email, timeZone, settings, token, smtpLogin, atMs } = input;
-    const taken = database.get(
+    const taken = await database.get(
       'SELECT 1 FROM accounts WHERE name = ? UNION ALL SELECT 1 FROM smtp_logins WHERE username = ?',
       name,
       smtpLogin.username,
     );
     if (taken !== undefined) return { kind: 'taken' };
-    const id = database.insert(
+    const id = await database.insert(
       'INSERT INTO accounts (name, email, time_zone, settings, created_at_ms) VALUES (?, ?, ?, ?, ?)',
       name,
       email,
@@ -94,41 +96,47 @@ export const accountWrites = {
       JSON.stringify(settings),
       atMs,
     );
-    insertToken(database, { accountId: id, ...token, atMs });
-    insertSmtpLogin(database, { accountId: id, ...smtpLogin, atMs });
+    await insertToken(database, { accountId: id, ...token, atMs });
+    await insertSmtpLogin(database, { accountId: id, ...smtpLogin, atMs });
     return { kind: 'created', value: { id, name, email, timeZone, settings, createdAtMs: atMs } };
   },
 
-  createToken(database: Writer, input: NewToken): Token {
+  async createToken(database: Writer, input: NewToken): Promise<Token> {
     const { accountId, name, atMs } = input;
-    return { id: insertToken(database, input), accountId, name, createdAtMs: atMs, revokedAtMs: undefined };
+    return {
+      id: await insertToken(database, input),
+      accountId,
+      name,
+      createdAtMs: atMs,
+      revokedAtMs: undefined,
+    };
   },
 
-  revokeToken(
+  async revokeToken(
     database: Writer,
     { accountId, tokenId, atMs }: { accountId: number; tokenId: number; atMs: number },
-  ): boolean {
+  ): Promise<boolean> {
     const sql =
       'UPDATE tokens SET revoked_at_ms = ? WHERE id = ? AND account_id = ? AND revoked_at_ms IS NULL';
-    return database.run(sql, atMs, tokenId, accountId) > 0;
+    return (await database.run(sql, atMs, tokenId, accountId)) > 0;
   },
 
-  createSmtpLogin(database: Writer, input: NewSmtpLogin): CreatedOr<SmtpLogin> {
+  async createSmtpLogin(database: Writer, input: NewSmtpLogin): Promise<CreatedOr<SmtpLogin>> {
     const { accountId, username, atMs } = input;
-    if (database.get('SELECT 1 FROM smtp_logins WHERE username = ?', username) !== undefined) {
+    if ((await database.get('SELECT 1 FROM smtp_logins WHERE username = ?', username)) !== undefined) {
       return { kind: 'taken' };
     }
-    const id = insertSmtpLogin(database, input);
+    const id = await insertSmtpLogin(database, input);
     return { kind: 'created', value: { id, accountId, username, createdAtMs: atMs, revokedAtMs: undefined } };
   },
 
-  revokeSmtpLogin(
+  async revokeSmtpLogin(
     database: Writer,
     { accountId, username, atMs }: { accountId: number; username: string; atMs: number },
-  ): boolean {
+  ): Promise<boolean> {
     const sql =
       'UPDATE smtp_logins SET revoked_at_ms = ? WHERE username = ? AND account_id = ? AND revoked_at_ms IS NULL';
-    return database.run(sql, atMs, username, accountId) > 0;
+    return (await database.run(sql, atMs, username, accountId)) > 0;
   },
 };
 
@@ -137,36 +145,38 @@ export function accountStore(reader: Reader, write: Calls<typeof accountWrites>)
   return {
     ...write,
     list: async () =>
-      reader.all<AccountRow>(`SELECT ${accountColumns} FROM accounts a ORDER BY a.id`).map(toAccount),
+      (await reader.all<AccountRow>(`SELECT ${accountColumns} FROM accounts a ORDER BY a.id`)).map(toAccount),
     byId: async (id) =>
-      account(reader.get<AccountRow>(`SELECT ${accountColumns} FROM accounts a WHERE a.id = ?`, id)),
+      account(await reader.get<AccountRow>(`SELECT ${accountColumns} FROM accounts a WHERE a.id = ?`, id)),
     byName: async (name) =>
-      account(reader.get<AccountRow>(`SELECT ${accountColumns} FROM accounts a WHERE a.name = ?`, name)),
+      account(
+        await reader.get<AccountRow>(`SELECT ${accountColumns} FROM accounts a WHERE a.name = ?`, name),
+      ),
     byTokenHash: async (hash) =>
       account(
-        reader.get<AccountRow>(
+        await reader.get<AccountRow>(
           `SELECT ${accountColumns} FROM tokens t JOIN accounts a ON a.id = t.account_id
            WHERE t.hash = ? AND t.revoked_at_ms IS NULL`,
           hash,
         ),
       ),
     listTokens: async (accountId) =>
-      reader
-        .all<CredentialRow>(
+      (
+        await reader.all<CredentialRow>(
           'SELECT id, account_id, name, created_at_ms, revoked_at_ms FROM tokens WHERE account_id = ? ORDER BY id',
           accountId,
         )
-        .map(toToken),
+      ).map(toToken),
     listSmtpLogins: async (accountId) =>
-      reader
-        .all<CredentialRow>(
+      (
+        await reader.all<CredentialRow>(
           `SELECT id, account_id, username AS name, created_at_ms, revoked_at_ms FROM smtp_logins
            WHERE account_id = ? ORDER BY id`,
           accountId,
         )
-        .map(toSmtpLogin),
+      ).map(toSmtpLogin),
     async bySmtpUsername(username) {
-      const row = reader.get<AccountRow & { hash: string }>(
+      const row = await reader.get<AccountRow & { hash: string }>(
         `SELECT ${accountColumns}, l.hash FROM smtp_logins l JOIN accounts a ON a.id = l.account_id
          WHERE l.username = ? AND l.revoked_at_ms IS NULL`,
         username,

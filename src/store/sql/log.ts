@@ -1,9 +1,8 @@
-/** The event log in SQLite: appending an event to a message, reports from outside, reading after a cursor. */
+/** The event log: appending an event to a message, reports from outside, reading after a cursor. */
 import type { EventType, LoggedEvent, SuppressionReason, VisitorKind } from '../../events/types.ts';
 import type { EventLog, Report, ReportResult } from '../contract/log.ts';
 import { everyStream } from '../contract/suppressions.ts';
-import type { Calls } from './calls.ts';
-import type { Reader, Writer } from './database.ts';
+import type { Calls, Reader, Writer } from './statements.ts';
 import { suppressBecause } from './suppressions.ts';
 
 interface NewEvent {
@@ -22,10 +21,15 @@ interface NewEvent {
  * Appends an event to its message's story: the message's facts are copied from its rows, its number is the next.
  * @returns the event's id
  */
-export function appendEvent(database: Writer, accountId: number, messageId: number, event: NewEvent): number {
-  const id = database.nextIds('events');
-  database.run('UPDATE messages SET last_number = last_number + 1 WHERE id = ?', messageId);
-  database.run(
+export async function appendEvent(
+  database: Writer,
+  accountId: number,
+  messageId: number,
+  event: NewEvent,
+): Promise<number> {
+  const id = await database.nextIds('events');
+  await database.run('UPDATE messages SET last_number = last_number + 1 WHERE id = ?', messageId);
+  await database.run(
     `INSERT INTO events (id, account_id, message_id, number, type, time_ms, recipient, sender, subject,
        code, enhanced_code, response, url, first_refusal, visitor, tags, metadata, detail)
      SELECT ?, m.account_id, m.id, m.last_number, ?, ?, m.recipient, s.sender, s.subject,
@@ -61,46 +65,46 @@ interface ReportedMessage {
 
 type ReportOf<Type extends Report['type']> = Extract<Report, { type: Type }>;
 
-function appendReport(
+async function appendReport(
   database: Writer,
   message: ReportedMessage,
   event: NewEvent,
-): { readonly kind: 'appended'; readonly eventId: number } {
-  return { kind: 'appended', eventId: appendEvent(database, message.account_id, message.id, event) };
+): Promise<{ readonly kind: 'appended'; readonly eventId: number }> {
+  return { kind: 'appended', eventId: await appendEvent(database, message.account_id, message.id, event) };
 }
 
 /** Appends the event and puts the recipient on the list because of it, if the account wants that. */
-function appendAndSuppress(
+async function appendAndSuppress(
   database: Writer,
   message: ReportedMessage,
   event: NewEvent,
   { stream, reason }: { stream: string; reason: 'bounced' | 'complained' | 'unsubscribed' },
-): ReportResult {
-  const result = appendReport(database, message, event);
+): Promise<ReportResult> {
+  const result = await appendReport(database, message, event);
   const { account_id: accountId, recipient } = message;
   const { eventId } = result;
-  suppressBecause(database, { accountId, recipient, stream, reason, eventId, atMs: event.atMs });
+  await suppressBecause(database, { accountId, recipient, stream, reason, eventId, atMs: event.atMs });
   return result;
 }
 
-function openedOrClicked(
+async function openedOrClicked(
   database: Writer,
   message: ReportedMessage,
   report: ReportOf<'opened' | 'clicked'>,
-): ReportResult {
+): Promise<ReportResult> {
   const { type, atMs, userAgent, address } = report;
   const { kind: visitor, confidence, reason } = report.visitor;
   const first = message[type] === 0;
-  if (first) database.run(`UPDATE messages SET ${type} = 1 WHERE id = ?`, message.id);
+  if (first) await database.run(`UPDATE messages SET ${type} = 1 WHERE id = ?`, message.id);
   const url = report.type === 'clicked' ? report.url : '';
   const detail = { userAgent, address, first, visitor, confidence, reason };
-  return appendReport(database, message, { type, atMs, url, visitor, detail });
+  return await appendReport(database, message, { type, atMs, url, visitor, detail });
 }
 
 /** Where unsubscribes fill no list, the message's own events say that its recipient has left. */
-function hasLeftUnlisted(database: Writer, message: ReportedMessage): boolean {
-  const row = database.get(
-    `SELECT 1 FROM suppression_settings WHERE account_id = ? AND NOT unsubscribes
+async function hasLeftUnlisted(database: Writer, message: ReportedMessage): Promise<boolean> {
+  const row = await database.get(
+    `SELECT 1 FROM suppression_settings WHERE account_id = ? AND unsubscribes = 0
      AND EXISTS (SELECT 1 FROM events WHERE message_id = ? AND type = 'unsubscribed')`,
     message.account_id,
     message.id,
@@ -108,12 +112,12 @@ function hasLeftUnlisted(database: Writer, message: ReportedMessage): boolean {
   return row !== undefined;
 }
 
-function unsubscribed(
+async function unsubscribed(
   database: Writer,
   message: ReportedMessage,
   { type, atMs, stream, how }: ReportOf<'unsubscribed'>,
-): ReportResult {
-  const entries = database.all<{ stream: string; reason: SuppressionReason }>(
+): Promise<ReportResult> {
+  const entries = await database.all<{ stream: string; reason: SuppressionReason }>(
     'SELECT stream, reason FROM suppressions WHERE account_id = ? AND recipient = ?',
     message.account_id,
     message.recipient.toLowerCase(),
@@ -125,31 +129,35 @@ function unsubscribed(
   const isKnown = entries.some(
     (entry) => (entry.stream === kept || entry.stream === everyStream) && entry.reason === 'unsubscribed',
   );
-  if (isKnown || hasLeftUnlisted(database, message)) return { kind: 'repeated' };
+  if (isKnown || (await hasLeftUnlisted(database, message))) return { kind: 'repeated' };
   const event = { type, atMs, detail: { stream, how } };
-  return appendAndSuppress(database, message, event, { stream: kept, reason: 'unsubscribed' });
+  return await appendAndSuppress(database, message, event, { stream: kept, reason: 'unsubscribed' });
 }
 
-function complained(
+async function complained(
   database: Writer,
   message: ReportedMessage,
   { type, atMs, feedbackType, source }: ReportOf<'complained'>,
-): ReportResult {
+): Promise<ReportResult> {
   if (message.complained !== 0) return { kind: 'repeated' };
-  database.run('UPDATE messages SET complained = 1 WHERE id = ?', message.id);
+  await database.run('UPDATE messages SET complained = 1 WHERE id = ?', message.id);
   const event = { type, atMs, detail: { feedbackType, source } };
-  return appendAndSuppress(database, message, event, { stream: everyStream, reason: 'complained' });
+  return await appendAndSuppress(database, message, event, { stream: everyStream, reason: 'complained' });
 }
 
-function bouncedLate(database: Writer, message: ReportedMessage, report: ReportOf<'bounced'>): ReportResult {
+async function bouncedLate(
+  database: Writer,
+  message: ReportedMessage,
+  report: ReportOf<'bounced'>,
+): Promise<ReportResult> {
   if (message.state === 'bounced' || message.state === 'skipped') return { kind: 'repeated' };
   const { type, atMs, answer, host, category, recipientAtFault } = report;
-  database.run(
+  await database.run(
     "UPDATE messages SET state = 'bounced', finished_at_ms = coalesce(finished_at_ms, ?) WHERE id = ?",
     atMs,
     message.id,
   );
-  database.run('DELETE FROM queue WHERE message_id = ?', message.id);
+  await database.run('DELETE FROM queue WHERE message_id = ?', message.id);
   const attempt = message.attempts_made ?? 0;
   const event: NewEvent = {
     type,
@@ -160,13 +168,13 @@ function bouncedLate(database: Writer, message: ReportedMessage, report: ReportO
     detail: { attempt, host, address: '', stage: 'report', category, recipientAtFault, late: true },
   };
   return recipientAtFault
-    ? appendAndSuppress(database, message, event, { stream: everyStream, reason: 'bounced' })
-    : appendReport(database, message, event);
+    ? await appendAndSuppress(database, message, event, { stream: everyStream, reason: 'bounced' })
+    : await appendReport(database, message, event);
 }
 
 export const logWrites = {
-  report(database: Writer, report: Report): ReportResult {
-    const message = database.get<ReportedMessage>(
+  async report(database: Writer, report: Report): Promise<ReportResult> {
+    const message = await database.get<ReportedMessage>(
       `SELECT m.id, m.account_id, m.recipient, m.state, m.opened, m.clicked, m.complained, s.stream, q.attempts_made
        FROM messages m JOIN submissions s ON s.id = m.submission_id LEFT JOIN queue q ON q.message_id = m.id WHERE m.id = ?`,
       report.messageId,
@@ -175,13 +183,13 @@ export const logWrites = {
     switch (report.type) {
       case 'opened':
       case 'clicked':
-        return openedOrClicked(database, message, report);
+        return await openedOrClicked(database, message, report);
       case 'unsubscribed':
-        return unsubscribed(database, message, report);
+        return await unsubscribed(database, message, report);
       case 'complained':
-        return complained(database, message, report);
+        return await complained(database, message, report);
       case 'bounced':
-        return bouncedLate(database, message, report);
+        return await bouncedLate(database, message, report);
     }
   },
 };
@@ -231,32 +239,42 @@ const toEvent = (row: EventTuple): LoggedEvent => ({
   detailJson: row[17],
 });
 
-export type Subscribe = EventLog['subscribe'];
-
-export function eventLog(reader: Reader, write: Calls<typeof logWrites>, subscribe: Subscribe): EventLog {
-  const lastId = (accountId: number) =>
-    reader.get<{ id: number | null }>('SELECT max(id) AS id FROM events WHERE account_id = ?', accountId)
-      ?.id ?? 0;
+export function eventLog(
+  reader: Reader,
+  write: Calls<typeof logWrites>,
+  subscribe: EventLog['subscribe'],
+): EventLog {
+  const lastId = async (accountId: number) =>
+    (
+      await reader.get<{ id: number | null }>(
+        'SELECT max(id) AS id FROM events WHERE account_id = ?',
+        accountId,
+      )
+    )?.id ?? 0;
   return {
     ...write,
     subscribe,
-    lastId: async (accountId) => lastId(accountId),
+    lastId,
     finishedAtMs: async (messageId) =>
-      reader.get<{ at: number | null }>('SELECT finished_at_ms AS at FROM messages WHERE id = ?', messageId)
-        ?.at ?? undefined,
+      (
+        await reader.get<{ at: number | null }>(
+          'SELECT finished_at_ms AS at FROM messages WHERE id = ?',
+          messageId,
+        )
+      )?.at ?? undefined,
     async readAfter({ accountId, afterId, types, limit, scanLimit }) {
       // Looks through the index alone for how far this read may go, then fetches what is wanted of that.
-      const scan = reader.get<{ seen: number; last: number | null }>(
+      const scan = await reader.get<{ seen: number; last: number | null }>(
         `SELECT count(*) AS seen, max(id) AS last
-         FROM (SELECT id FROM events WHERE account_id = ? AND id > ? ORDER BY id LIMIT ?)`,
+         FROM (SELECT id FROM events WHERE account_id = ? AND id > ? ORDER BY id LIMIT ?) ahead`,
         accountId,
         afterId,
         scanLimit,
       );
       if (!scan || scan.last === null) return { events: [], scannedTo: afterId, atEnd: true };
       const { clause, values } = typeFilter(types);
-      const events = reader
-        .tuples<EventTuple>(
+      const events = (
+        await reader.tuples<EventTuple>(
           `SELECT ${eventColumns} FROM events WHERE account_id = ? AND id > ? AND id <= ?${clause} ORDER BY id LIMIT ?`,
           accountId,
           afterId,
@@ -264,7 +282,7 @@ export function eventLog(reader: Reader, write: Calls<typeof logWrites>, subscri
           ...values,
           limit,
         )
-        .map(toEvent);
+      ).map(toEvent);
       const full = events.length === limit;
       return {
         events,
@@ -273,15 +291,15 @@ export function eventLog(reader: Reader, write: Calls<typeof logWrites>, subscri
       };
     },
     ofMessage: async (accountId, messageId) =>
-      reader
-        .tuples<EventTuple>(
+      (
+        await reader.tuples<EventTuple>(
           `SELECT ${eventColumns} FROM events WHERE message_id = ? AND account_id = ? ORDER BY number`,
           messageId,
           accountId,
         )
-        .map(toEvent),
+      ).map(toEvent),
     async byId(accountId, eventId) {
-      const [row] = reader.tuples<EventTuple>(
+      const [row] = await reader.tuples<EventTuple>(
         `SELECT ${eventColumns} FROM events WHERE id = ? AND account_id = ?`,
         eventId,
         accountId,
@@ -290,9 +308,9 @@ export function eventLog(reader: Reader, write: Calls<typeof logWrites>, subscri
     },
     async countAfter({ accountId, afterId, types, cap }) {
       const { clause, values } = typeFilter(types);
-      const row = reader.get<{ n: number }>(
+      const row = await reader.get<{ n: number }>(
         `SELECT count(*) AS n FROM
-           (SELECT 1 FROM events WHERE account_id = ? AND id > ?${clause} LIMIT ?)`,
+           (SELECT 1 FROM events WHERE account_id = ? AND id > ?${clause} LIMIT ?) counted`,
         accountId,
         afterId,
         ...values,

@@ -1,4 +1,4 @@
-/** Sending domains and their keys in SQLite. */
+/** Sending domains and their keys. */
 import type { CreatedOr } from '../contract/accounts.ts';
 import type {
   DomainCheck,
@@ -8,8 +8,7 @@ import type {
   SigningAlgorithm,
   SigningKey,
 } from '../contract/domains.ts';
-import type { Calls } from './calls.ts';
-import type { Reader, Writer } from './database.ts';
+import type { Calls, Reader, Writer } from './statements.ts';
 
 interface DomainRow {
   id: number;
@@ -62,11 +61,11 @@ const toKey = (row: KeyRow): SigningKey => ({
 const byIdSql = 'SELECT * FROM domains WHERE id = ? AND account_id = ?';
 const byNameSql = 'SELECT * FROM domains WHERE account_id = ? AND name = ?';
 
-function insertDomain(
+async function insertDomain(
   database: Writer,
   input: { accountId: number; name: string; requireTls: boolean; atMs: number },
-): number {
-  return database.insert(
+): Promise<number> {
+  return await database.insert(
     'INSERT INTO domains (account_id, name, require_tls, created_at_ms) VALUES (?, ?, ?, ?)',
     input.accountId,
     input.name,
@@ -75,9 +74,14 @@ function insertDomain(
   );
 }
 
-function insertKeys(database: Writer, domainId: number, keys: readonly NewSigningKey[], atMs: number): void {
+async function insertKeys(
+  database: Writer,
+  domainId: number,
+  keys: readonly NewSigningKey[],
+  atMs: number,
+): Promise<void> {
   for (const { selector, algorithm, publicKey, sealedPrivateKey } of keys) {
-    database.run(
+    await database.run(
       `INSERT INTO domain_keys (domain_id, selector, algorithm, public_key, sealed_private_key, created_at_ms)
        VALUES (?, ?, ?, ?, ?, ?)`,
       domainId,
@@ -90,22 +94,22 @@ function insertKeys(database: Writer, domainId: number, keys: readonly NewSignin
   }
 }
 
-function written(database: Writer, accountId: number, domainId: number): SendingDomain {
-  const row = database.get<DomainRow>(byIdSql, domainId, accountId);
+async function written(database: Writer, accountId: number, domainId: number): Promise<SendingDomain> {
+  const row = await database.get<DomainRow>(byIdSql, domainId, accountId);
   if (row === undefined) throw new Error('a domain just written is not there');
   return toDomain(row);
 }
 
 /** A key that was found takes over from the older ones of its algorithm. */
-function noteSeen(database: Writer, { domainId, seenKeyIds, atMs }: DomainCheck): void {
+async function noteSeen(database: Writer, { domainId, seenKeyIds, atMs }: DomainCheck): Promise<void> {
   for (const keyId of seenKeyIds) {
-    database.run(
+    await database.run(
       'UPDATE domain_keys SET seen_at_ms = coalesce(seen_at_ms, ?) WHERE id = ? AND domain_id = ?',
       atMs,
       keyId,
       domainId,
     );
-    database.run(
+    await database.run(
       `UPDATE domain_keys SET retired_at_ms = ? WHERE domain_id = ? AND id < ? AND retired_at_ms IS NULL
        AND algorithm = (SELECT algorithm FROM domain_keys WHERE id = ?)`,
       atMs,
@@ -117,7 +121,7 @@ function noteSeen(database: Writer, { domainId, seenKeyIds, atMs }: DomainCheck)
 }
 
 export const domainWrites = {
-  add(
+  async add(
     database: Writer,
     input: {
       accountId: number;
@@ -126,41 +130,44 @@ export const domainWrites = {
       keys: readonly NewSigningKey[];
       atMs: number;
     },
-  ): CreatedOr<SendingDomain> {
-    if (database.get(byNameSql, input.accountId, input.name) !== undefined) return { kind: 'taken' };
-    const id = insertDomain(database, input);
-    insertKeys(database, id, input.keys, input.atMs);
-    return { kind: 'created', value: written(database, input.accountId, id) };
+  ): Promise<CreatedOr<SendingDomain>> {
+    if ((await database.get(byNameSql, input.accountId, input.name)) !== undefined) return { kind: 'taken' };
+    const id = await insertDomain(database, input);
+    await insertKeys(database, id, input.keys, input.atMs);
+    return { kind: 'created', value: await written(database, input.accountId, id) };
   },
 
-  setRequireTls(
+  async setRequireTls(
     database: Writer,
     { accountId, domainId, requireTls }: { accountId: number; domainId: number; requireTls: boolean },
-  ): boolean {
+  ): Promise<boolean> {
     const sql = 'UPDATE domains SET require_tls = ? WHERE id = ? AND account_id = ?';
-    return database.run(sql, requireTls ? 1 : 0, domainId, accountId) > 0;
+    return (await database.run(sql, requireTls ? 1 : 0, domainId, accountId)) > 0;
   },
 
-  addKeys(
+  async addKeys(
     database: Writer,
     input: { accountId: number; domainId: number; keys: readonly NewSigningKey[]; atMs: number },
-  ): boolean {
-    if (database.get(byIdSql, input.domainId, input.accountId) === undefined) return false;
-    insertKeys(database, input.domainId, input.keys, input.atMs);
+  ): Promise<boolean> {
+    if ((await database.get(byIdSql, input.domainId, input.accountId)) === undefined) return false;
+    await insertKeys(database, input.domainId, input.keys, input.atMs);
     return true;
   },
 
-  remove(database: Writer, { accountId, domainId }: { accountId: number; domainId: number }): boolean {
-    if (database.get(byIdSql, domainId, accountId) === undefined) return false;
-    database.run('DELETE FROM domain_keys WHERE domain_id = ?', domainId);
-    return database.run('DELETE FROM domains WHERE id = ?', domainId) > 0;
+  async remove(
+    database: Writer,
+    { accountId, domainId }: { accountId: number; domainId: number },
+  ): Promise<boolean> {
+    if ((await database.get(byIdSql, domainId, accountId)) === undefined) return false;
+    await database.run('DELETE FROM domain_keys WHERE domain_id = ?', domainId);
+    return (await database.run('DELETE FROM domains WHERE id = ?', domainId)) > 0;
   },
 
-  recordCheck(database: Writer, check: DomainCheck): boolean {
+  async recordCheck(database: Writer, check: DomainCheck): Promise<boolean> {
     const { accountId, domainId, verified, ownBounceHost, checksJson, atMs } = check;
-    const changed = database.run(
+    const changed = await database.run(
       `UPDATE domains SET own_bounce_host = ?, checks = ?, checked_at_ms = ?,
-         verified_at_ms = CASE WHEN vouched OR ? THEN coalesce(verified_at_ms, ?) END
+         verified_at_ms = CASE WHEN vouched = 1 OR ? = 1 THEN coalesce(verified_at_ms, ?) END
        WHERE id = ? AND account_id = ?`,
       ownBounceHost ? 1 : 0,
       checksJson,
@@ -170,23 +177,23 @@ export const domainWrites = {
       domainId,
       accountId,
     );
-    if (changed > 0) noteSeen(database, check);
+    if (changed > 0) await noteSeen(database, check);
     return changed > 0;
   },
 
-  vouch(
+  async vouch(
     database: Writer,
     { accountId, name, atMs }: { accountId: number; name: string; atMs: number },
-  ): SendingDomain {
+  ): Promise<SendingDomain> {
     const id =
-      database.get<DomainRow>(byNameSql, accountId, name)?.id ??
-      insertDomain(database, { accountId, name, requireTls: false, atMs });
-    database.run(
+      (await database.get<DomainRow>(byNameSql, accountId, name))?.id ??
+      (await insertDomain(database, { accountId, name, requireTls: false, atMs }));
+    await database.run(
       'UPDATE domains SET vouched = 1, verified_at_ms = coalesce(verified_at_ms, ?) WHERE id = ?',
       atMs,
       id,
     );
-    return written(database, accountId, id);
+    return await written(database, accountId, id);
   },
 };
 
@@ -197,31 +204,31 @@ export function domainStore(reader: Reader, write: Calls<typeof domainWrites>): 
   return {
     ...write,
     async byId(accountId, domainId) {
-      const row = reader.get<DomainRow>(byIdSql, domainId, accountId);
+      const row = await reader.get<DomainRow>(byIdSql, domainId, accountId);
       return row && toDomain(row);
     },
     list: async ({ accountId, limit, beforeId }) =>
-      reader
-        .all<DomainRow>(
+      (
+        await reader.all<DomainRow>(
           'SELECT * FROM domains WHERE account_id = ? AND id < ? ORDER BY id DESC LIMIT ?',
           accountId,
           beforeId ?? Number.MAX_SAFE_INTEGER,
           limit,
         )
-        .map(toDomain),
+      ).map(toDomain),
     keys: async (accountId, domainId) =>
-      reader
-        .all<KeyRow>(
+      (
+        await reader.all<KeyRow>(
           `SELECT k.* FROM domain_keys k JOIN domains d ON d.id = k.domain_id
            WHERE k.domain_id = ? AND d.account_id = ? ORDER BY k.id DESC`,
           domainId,
           accountId,
         )
-        .map(toKey),
+      ).map(toKey),
     async ofSender(accountId, name) {
       const labels = name.toLowerCase().split('.').slice(-maxLabels);
       for (let first = 0; first < labels.length; first++) {
-        const row = reader.get<DomainRow>(byNameSql, accountId, labels.slice(first).join('.'));
+        const row = await reader.get<DomainRow>(byNameSql, accountId, labels.slice(first).join('.'));
         if (row !== undefined) return toDomain(row);
       }
       return undefined;

@@ -1,4 +1,4 @@
-/** The suppression list in SQLite. Addresses are compared in lower case. */
+/** The suppression list. Addresses are compared in lower case. */
 import type { SuppressionReason } from '../../events/types.ts';
 import {
   everyStream,
@@ -7,8 +7,7 @@ import {
   type SuppressionSettings,
   type SuppressionStore,
 } from '../contract/suppressions.ts';
-import type { Calls } from './calls.ts';
-import type { Reader, Writer } from './database.ts';
+import type { Calls, Reader, Writer } from './statements.ts';
 
 interface SuppressionRow {
   id: number;
@@ -31,19 +30,19 @@ const toSuppression = (row: SuppressionRow): Suppression => ({
 });
 
 /** @returns how many were added: none, where an entry that weighs as much was there */
-function insertSuppression(database: Writer, input: NewSuppression): number {
+async function insertSuppression(database: Writer, input: NewSuppression): Promise<number> {
   const recipient = input.recipient.toLowerCase();
-  const known = database.get(
+  const known = await database.get(
     'SELECT 1 FROM suppressions WHERE account_id = ? AND recipient = ? AND stream = ?',
     input.accountId,
     recipient,
     input.stream,
   );
-  database.run(
+  await database.run(
     `INSERT INTO suppressions (account_id, recipient, stream, reason, event_id, created_at_ms)
      VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (account_id, recipient, stream) DO UPDATE SET
        reason = excluded.reason, event_id = excluded.event_id, created_at_ms = excluded.created_at_ms
-     WHERE reason = 'unsubscribed' AND excluded.reason <> 'unsubscribed'`,
+     WHERE suppressions.reason = 'unsubscribed' AND excluded.reason <> 'unsubscribed'`,
     input.accountId,
     recipient,
     input.stream,
@@ -54,9 +53,9 @@ function insertSuppression(database: Writer, input: NewSuppression): number {
   return known === undefined ? 1 : 0;
 }
 
-function addSuppression(database: Writer, input: NewSuppression): Suppression {
-  insertSuppression(database, input);
-  const row = database.get<SuppressionRow>(
+async function addSuppression(database: Writer, input: NewSuppression): Promise<Suppression> {
+  await insertSuppression(database, input);
+  const row = await database.get<SuppressionRow>(
     'SELECT * FROM suppressions WHERE account_id = ? AND recipient = ? AND stream = ?',
     input.accountId,
     input.recipient.toLowerCase(),
@@ -72,8 +71,8 @@ interface SettingsRow {
   unsubscribes: number;
 }
 
-function settingsOf(database: Reader, accountId: number): SuppressionSettings {
-  const row = database.get<SettingsRow>(
+async function settingsOf(database: Reader, accountId: number): Promise<SuppressionSettings> {
+  const row = await database.get<SettingsRow>(
     'SELECT bounces, complaints, unsubscribes FROM suppression_settings WHERE account_id = ?',
     accountId,
   );
@@ -92,45 +91,56 @@ const settingOf = {
 } as const satisfies Partial<Record<SuppressionReason, keyof SuppressionSettings>>;
 
 /** Adds the entry that an event asks for, if the account wants such events to. */
-export function suppressBecause(
+export async function suppressBecause(
   database: Writer,
   input: NewSuppression & { readonly reason: keyof typeof settingOf },
-): void {
-  if (settingsOf(database, input.accountId)[settingOf[input.reason]]) insertSuppression(database, input);
+): Promise<void> {
+  const settings = await settingsOf(database, input.accountId);
+  if (settings[settingOf[input.reason]]) await insertSuppression(database, input);
 }
 
 /**
  * Why a message must not be sent, undefined if it may. What someone said of all mail (complaint, bounce, by hand)
  * weighs more than an unsubscribe; an essential message passes unsubscribes.
  */
-export function suppressionFor(
+export async function suppressionFor(
   database: Reader,
   message: { accountId: number; recipient: string; stream: string; essential: boolean },
-): SuppressionReason | undefined {
-  return database.get<{ reason: SuppressionReason }>(
-    `SELECT reason FROM suppressions WHERE account_id = ? AND recipient = ? AND stream IN (?, ?)
-     AND NOT (reason = 'unsubscribed' AND ?) ORDER BY reason = 'unsubscribed' LIMIT 1`,
-    message.accountId,
-    message.recipient.toLowerCase(),
-    message.stream,
-    everyStream,
-    message.essential ? 1 : 0,
+): Promise<SuppressionReason | undefined> {
+  return (
+    await database.get<{ reason: SuppressionReason }>(
+      `SELECT reason FROM suppressions WHERE account_id = ? AND recipient = ? AND stream IN (?, ?)
+     AND NOT (reason = 'unsubscribed' AND ? = 1) ORDER BY reason = 'unsubscribed' LIMIT 1`,
+      message.accountId,
+      message.recipient.toLowerCase(),
+      message.stream,
+      everyStream,
+      message.essential ? 1 : 0,
+    )
   )?.reason;
 }
 
 export const suppressionWrites = {
-  add: (database: Writer, input: Omit<NewSuppression, 'eventId'>): Suppression =>
+  add: (database: Writer, input: Omit<NewSuppression, 'eventId'>): Promise<Suppression> =>
     addSuppression(database, input),
 
-  addAll: (database: Writer, { accountId, entries }: Parameters<SuppressionStore['addAll']>[0]): number =>
-    entries.reduce((added, entry) => added + insertSuppression(database, { ...entry, accountId }), 0),
+  async addAll(
+    database: Writer,
+    { accountId, entries }: Parameters<SuppressionStore['addAll']>[0],
+  ): Promise<number> {
+    let added = 0;
+    for (const entry of entries) added += await insertSuppression(database, { ...entry, accountId });
+    return added;
+  },
 
-  configure(
+  async configure(
     database: Writer,
     { accountId, settings }: { accountId: number; settings: SuppressionSettings },
-  ): SuppressionSettings {
-    database.run(
-      'INSERT OR REPLACE INTO suppression_settings (account_id, bounces, complaints, unsubscribes) VALUES (?, ?, ?, ?)',
+  ): Promise<SuppressionSettings> {
+    await database.run(
+      `INSERT INTO suppression_settings (account_id, bounces, complaints, unsubscribes) VALUES (?, ?, ?, ?)
+       ON CONFLICT (account_id) DO UPDATE SET bounces = excluded.bounces, complaints = excluded.complaints,
+         unsubscribes = excluded.unsubscribes`,
       accountId,
       settings.bounces ? 1 : 0,
       settings.complaints ? 1 : 0,
@@ -139,14 +149,14 @@ export const suppressionWrites = {
     return settings;
   },
 
-  remove(
+  async remove(
     database: Writer,
     { accountId, recipient, stream }: { accountId: number; recipient: string; stream?: string | undefined },
-  ): number {
+  ): Promise<number> {
     const sql = 'DELETE FROM suppressions WHERE account_id = ? AND recipient = ?';
     return stream === undefined
-      ? database.run(sql, accountId, recipient.toLowerCase())
-      : database.run(`${sql} AND stream = ?`, accountId, recipient.toLowerCase(), stream);
+      ? await database.run(sql, accountId, recipient.toLowerCase())
+      : await database.run(`${sql} AND stream = ?`, accountId, recipient.toLowerCase(), stream);
   },
 };
 
@@ -154,13 +164,13 @@ export function suppressionStore(reader: Reader, write: Calls<typeof suppression
   return {
     ...write,
     find: async (accountId, recipient) =>
-      reader
-        .all<SuppressionRow>(
+      (
+        await reader.all<SuppressionRow>(
           'SELECT * FROM suppressions WHERE account_id = ? AND recipient = ? ORDER BY id',
           accountId,
           recipient.toLowerCase(),
         )
-        .map(toSuppression),
+      ).map(toSuppression),
     async list({ accountId, search, reason, stream, limit, beforeId }) {
       const start = search?.toLowerCase();
       const filters: (readonly [sql: string, values: readonly (string | undefined)[]])[] = [
@@ -169,8 +179,8 @@ export function suppressionStore(reader: Reader, write: Calls<typeof suppression
         ['stream = ?', [stream]],
       ];
       const wanted = filters.filter(([, [value]]) => value !== undefined);
-      return reader
-        .all<SuppressionRow>(
+      return (
+        await reader.all<SuppressionRow>(
           `SELECT * FROM suppressions WHERE account_id = ? AND id < ?
            ${wanted.map(([sql]) => `AND ${sql}`).join(' ')} ORDER BY id DESC LIMIT ?`,
           accountId,
@@ -178,8 +188,8 @@ export function suppressionStore(reader: Reader, write: Calls<typeof suppression
           ...wanted.flatMap(([, values]) => values.map((value) => value ?? '')),
           limit,
         )
-        .map(toSuppression);
+      ).map(toSuppression);
     },
-    settings: async (accountId) => settingsOf(reader, accountId),
+    settings: async (accountId) => await settingsOf(reader, accountId),
   };
 }
