@@ -20,6 +20,12 @@ const peers = {
   postfix: { packages: ['postfix'], programs: ['postfix', 'smtp-sink', 'smtp-source'] },
   // The second is what swaks speaks TLS with.
   swaks: { packages: ['swaks', 'libnet-ssleay-perl'], programs: ['swaks'] },
+  // The oldest version that the service works with; the client's package has pg_basebackup, for standbys.
+  postgresql: {
+    packages: ['postgresql-15', 'postgresql-client-15'],
+    programs: ['postgres', 'initdb', 'pg_basebackup', 'pg_ctl'],
+  },
+  pgbouncer: { packages: ['pgbouncer'], programs: ['pgbouncer'] },
   php: { packages: ['php-cli'], programs: ['php'] },
   // The fonts are for Cyrillic: without any, a page has no letters to measure.
   chromium: {
@@ -176,6 +182,9 @@ export function findPeer(program) {
     ...matching(root, `usr/lib/${name}`, new RegExp(`^${program}$`)),
     ...matching(root, 'usr/sbin', new RegExp(`^${program}$`)),
     ...matching(root, 'usr/bin', new RegExp(`^${program}[0-9.]*$`)),
+    ...matching(root, 'usr/lib/postgresql', /^[0-9]+$/).flatMap((version) =>
+      matching(version, 'bin', new RegExp(`^${program}$`)),
+    ),
     // What the machine has installed itself, apt leaves out of what it would fetch.
     ...matching('/', 'usr/bin', new RegExp(`^${program}[0-9.]*$`)),
   ];

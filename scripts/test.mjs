@@ -24,6 +24,7 @@ await entry(async () => {
     '--test-reporter=spec',
     `--test-concurrency=${concurrency}`,
     `--test-timeout=${testTimeoutMs}`,
+    '--test-global-setup=tests/support/one-postgres.ts',
     ...(named.length > 0 ? named : ['tests/**/*.test.ts']),
   ]);
   process.exitCode = checked ? tested : 1;
