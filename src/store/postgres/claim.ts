@@ -1,0 +1,111 @@
+/**
+ * Claiming due messages: one statement picks them, leases them and says all that delivery needs. Rows that another
+ * process is claiming are passed over, so claims never wait for one another.
+ */
+import type { SuppressionReason } from '../../events/types.ts';
+import type { ClaimedMessage, QueueStore } from '../contract/queue.ts';
+import { everyStream } from '../contract/suppressions.ts';
+import type { Database } from './database.ts';
+
+interface ClaimedRow {
+  message_id: number;
+  submission_id: number;
+  account_id: number;
+  recipient: string;
+  attempts_made: number;
+  lease: number;
+  was_due_at_ms: number;
+  created_at_ms: number;
+  size_bytes: number;
+  suppressed: SuppressionReason | null;
+  sender: string;
+  subject: string;
+  stream: string;
+  track_opens: number;
+  track_clicks: number;
+  track_text: number;
+  list_unsubscribe: number;
+  tracking_host: string;
+}
+
+/** The accounts in the queue, by hopping from one to the next in the index: one look-up an account, however long it is. */
+export const queuedAccounts = `
+  account(id) AS (
+    (SELECT account_id FROM queue ORDER BY account_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT account_id FROM queue WHERE account_id > account.id ORDER BY account_id LIMIT 1)
+    FROM account WHERE account.id IS NOT NULL
+  )`;
+
+/** Parameters: now, limit, now, lease's end, '*'. Every account with something due gives the same share of the limit. */
+const claimSql = `
+  WITH RECURSIVE ${queuedAccounts},
+  with_due AS MATERIALIZED (
+    SELECT id FROM account
+    WHERE EXISTS (SELECT 1 FROM queue WHERE account_id = account.id AND due_at_ms <= ?)
+  ),
+  due AS MATERIALIZED (
+    SELECT picked.* FROM with_due CROSS JOIN LATERAL (
+      SELECT message_id, due_at_ms FROM queue WHERE account_id = with_due.id AND due_at_ms <= ?
+      ORDER BY due_at_ms, message_id
+      LIMIT (SELECT greatest(1, ceil(?::numeric / greatest(1, count(*)))) FROM with_due)
+      FOR UPDATE SKIP LOCKED
+    ) picked
+    LIMIT ?
+  ),
+  leased AS (
+    UPDATE queue SET due_at_ms = ?, lease = nextval('lease_numbers')
+    FROM due WHERE queue.message_id = due.message_id
+    RETURNING queue.message_id, queue.account_id, queue.attempts_made, queue.lease, due.due_at_ms AS was_due_at_ms
+  )
+  SELECT leased.*, m.submission_id, m.recipient, m.created_at_ms, s.size_bytes, s.sender, s.subject, s.stream,
+    s.track_opens, s.track_clicks, s.track_text, s.list_unsubscribe, s.tracking_host,
+    (SELECT reason FROM suppressions
+     WHERE account_id = leased.account_id AND recipient = fold_case(m.recipient) AND stream IN (s.stream, ?)
+       AND NOT (reason = 'unsubscribed' AND s.essential = 1)
+     ORDER BY reason = 'unsubscribed' LIMIT 1) AS suppressed
+  FROM leased JOIN messages m ON m.id = leased.message_id JOIN submissions s ON s.id = m.submission_id`;
+
+const toClaimed = (row: ClaimedRow): ClaimedMessage => ({
+  messageId: row.message_id,
+  submissionId: row.submission_id,
+  accountId: row.account_id,
+  recipient: row.recipient,
+  attemptsMade: row.attempts_made,
+  lease: row.lease,
+  acceptedAtMs: row.created_at_ms,
+  sizeBytes: row.size_bytes,
+  suppressed: row.suppressed ?? undefined,
+  sender: row.sender,
+  subject: row.subject,
+  stream: row.stream,
+  trackOpens: row.track_opens !== 0,
+  trackClicks: row.track_clicks !== 0,
+  trackText: row.track_text !== 0,
+  listUnsubscribe: row.list_unsubscribe !== 0,
+  trackingHost: row.tracking_host,
+});
+
+/** What accounts leave of their shares is shared out again, as long as there is any. */
+export async function claim(
+  database: Database,
+  { nowMs, leaseMs, limit }: Parameters<QueueStore['claim']>[0],
+): Promise<readonly ClaimedMessage[]> {
+  const claimed: ClaimedRow[] = [];
+  while (claimed.length < limit) {
+    const left = limit - claimed.length;
+    const rows = await database.all<ClaimedRow>(
+      claimSql,
+      nowMs,
+      nowMs,
+      left,
+      left,
+      nowMs + leaseMs,
+      everyStream,
+    );
+    claimed.push(...rows);
+    if (rows.length === 0) break;
+  }
+  claimed.sort((a, b) => a.was_due_at_ms - b.was_due_at_ms || a.message_id - b.message_id);
+  return claimed.map(toClaimed);
+}

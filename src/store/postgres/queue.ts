@@ -1,0 +1,27 @@
+/** The delivery queue: claims, settling in batches, and what is asked of it besides. */
+import type { QueueStore, Settlement } from '../contract/queue.ts';
+import { claim, queuedAccounts } from './claim.ts';
+import type { Database } from './database.ts';
+
+export interface QueueParts {
+  readonly settle: (settlement: Settlement) => Promise<boolean>;
+  readonly subscribe: QueueStore['subscribe'];
+}
+
+const nextDueSql = `
+  WITH RECURSIVE ${queuedAccounts}
+  SELECT min((SELECT min(due_at_ms) FROM queue WHERE account_id = account.id)) AS due FROM account`;
+
+export function queueStore(database: Database, { settle, subscribe }: QueueParts): QueueStore {
+  return {
+    settle,
+    subscribe,
+    claim: (input) => claim(database, input),
+    nextDueAtMs: async () => (await database.get<{ due: number | null }>(nextDueSql))?.due ?? undefined,
+    freeLeases: (nowMs) => database.run('UPDATE queue SET due_at_ms = ?, lease = 0 WHERE lease > 0', nowMs),
+    readBody: async (submissionId) =>
+      (await database.get<{ raw: Buffer }>('SELECT raw FROM bodies WHERE submission_id = ?', submissionId))
+        ?.raw,
+    depth: async () => (await database.get<{ n: number }>('SELECT count(*) AS n FROM queue'))?.n ?? 0,
+  };
+}
