@@ -2,16 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { describe } from 'node:test';
 import { systemClock } from '../../src/platform/clock.ts';
-import { accountsConformance } from '../../src/store/conformance/accounts.ts';
-import { identityConformance } from '../../src/store/conformance/identity.ts';
-import { logConformance } from '../../src/store/conformance/log.ts';
-import { mailSettingsConformance } from '../../src/store/conformance/mail-settings.ts';
-import { messagesConformance } from '../../src/store/conformance/messages.ts';
-import { queueConformance } from '../../src/store/conformance/queue.ts';
-import { retentionConformance } from '../../src/store/conformance/retention.ts';
-import { suppressionsConformance } from '../../src/store/conformance/suppressions.ts';
-import { templatesConformance } from '../../src/store/conformance/templates.ts';
-import { webhooksConformance } from '../../src/store/conformance/webhooks.ts';
+import { storeConformance } from '../../src/store/conformance/store.ts';
 import { openPostgresStore } from '../../src/store/postgres/open.ts';
 import { freshDatabase } from '../support/fresh-database.ts';
 import { withoutPostgres } from '../support/postgres.ts';
@@ -24,18 +15,5 @@ const openFresh = async () =>
   });
 
 describe('on PostgreSQL', { skip: withoutPostgres }, () => {
-  for (const suite of [
-    accountsConformance,
-    identityConformance,
-    logConformance,
-    mailSettingsConformance,
-    messagesConformance,
-    queueConformance,
-    retentionConformance,
-    suppressionsConformance,
-    templatesConformance,
-    webhooksConformance,
-  ]) {
-    suite(openFresh);
-  }
+  storeConformance(openFresh);
 });

@@ -5,21 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, test } from 'node:test';
-import { accountsConformance } from '../../src/store/conformance/accounts.ts';
-import { domainsConformance } from '../../src/store/conformance/domains.ts';
 import { accepted, anAccount, aSubmission } from '../../src/store/conformance/fixtures.ts';
-import { identityConformance } from '../../src/store/conformance/identity.ts';
-import { logConformance } from '../../src/store/conformance/log.ts';
-import { mailSettingsConformance } from '../../src/store/conformance/mail-settings.ts';
-import { messagesConformance } from '../../src/store/conformance/messages.ts';
-import { queueConformance } from '../../src/store/conformance/queue.ts';
-import { reportsConformance } from '../../src/store/conformance/reports.ts';
-import { retentionConformance } from '../../src/store/conformance/retention.ts';
-import { suppressionsConformance } from '../../src/store/conformance/suppressions.ts';
-import { templatesConformance } from '../../src/store/conformance/templates.ts';
-import { usersConformance } from '../../src/store/conformance/users.ts';
-import { webhooksConformance } from '../../src/store/conformance/webhooks.ts';
-import { type Store, StoreBusyError } from '../../src/store/contract/store.ts';
+import { storeConformance } from '../../src/store/conformance/store.ts';
+import type { Store } from '../../src/store/contract/store.ts';
 import { FolderLockedError, openSqliteStore } from '../../src/store/sqlite/open.ts';
 
 const freshFolder = () => mkdtemp(join(tmpdir(), 'aftersend-store-'));
@@ -36,23 +24,7 @@ async function openFresh(): Promise<Store> {
   };
 }
 
-for (const suite of [
-  accountsConformance,
-  domainsConformance,
-  identityConformance,
-  logConformance,
-  mailSettingsConformance,
-  messagesConformance,
-  queueConformance,
-  reportsConformance,
-  retentionConformance,
-  suppressionsConformance,
-  templatesConformance,
-  usersConformance,
-  webhooksConformance,
-]) {
-  suite(openFresh);
-}
+storeConformance(openFresh);
 
 describe('the data folder', () => {
   test('one service at a time; commands may write beside it, and each sees what the other wrote', async () => {

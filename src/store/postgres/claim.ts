@@ -11,6 +11,8 @@ interface ClaimedRow {
   message_id: number;
   submission_id: number;
   account_id: number;
+  account: string;
+  tags: string;
   recipient: string;
   attempts_made: number;
   lease: number;
@@ -59,7 +61,7 @@ const claimSql = `
     RETURNING queue.message_id, queue.account_id, queue.attempts_made, queue.lease, due.due_at_ms AS was_due_at_ms
   )
   SELECT leased.*, m.submission_id, m.recipient, m.created_at_ms, s.size_bytes, s.sender, s.subject, s.stream,
-    s.track_opens, s.track_clicks, s.track_text, s.list_unsubscribe, s.tracking_host,
+    s.tags, (SELECT name FROM accounts WHERE id = leased.account_id) AS account, s.track_opens, s.track_clicks, s.track_text, s.list_unsubscribe, s.tracking_host,
     (SELECT reason FROM suppressions
      WHERE account_id = leased.account_id AND recipient = fold_case(m.recipient) AND stream IN (s.stream, ?)
        AND NOT (reason = 'unsubscribed' AND s.essential = 1)
@@ -70,6 +72,7 @@ const toClaimed = (row: ClaimedRow): ClaimedMessage => ({
   messageId: row.message_id,
   submissionId: row.submission_id,
   accountId: row.account_id,
+  account: row.account,
   recipient: row.recipient,
   attemptsMade: row.attempts_made,
   lease: row.lease,
@@ -79,6 +82,7 @@ const toClaimed = (row: ClaimedRow): ClaimedMessage => ({
   sender: row.sender,
   subject: row.subject,
   stream: row.stream,
+  tags: JSON.parse(row.tags) as string[],
   trackOpens: row.track_opens !== 0,
   trackClicks: row.track_clicks !== 0,
   trackText: row.track_text !== 0,

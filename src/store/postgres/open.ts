@@ -2,13 +2,16 @@
 import type { Clock } from '../../platform/clock.ts';
 import type { NewSubmission } from '../contract/intake.ts';
 import type { Report } from '../contract/log.ts';
+import type { NewReceivedReport } from '../contract/reports.ts';
 import type { Settlement } from '../contract/queue.ts';
 import type { Store } from '../contract/store.ts';
 import { accountStore, accountWrites } from '../sql/accounts.ts';
 import { identityWrites } from '../sql/identity.ts';
+import { domainStore, domainWrites } from '../sql/domains.ts';
 import { eventLog } from '../sql/log.ts';
 import { mailSettingsStore, mailSettingsWrites } from '../sql/mail-settings.ts';
 import { messageStore } from '../sql/messages.ts';
+import { reportStore, reportWrites } from '../sql/reports.ts';
 import { retentionWrites } from '../sql/retention.ts';
 import type { Calls, Writer } from '../sql/statements.ts';
 import { suppressionStore, suppressionWrites } from '../sql/suppressions.ts';
@@ -45,7 +48,11 @@ const intakeLimits: BatchLimits<NewSubmission> = {
 };
 const settleLimits: BatchLimits<Settlement> = { ...waitingLimits, calls: 1000, bytesOf: () => callBytes };
 /** Fewer, for each of them is some statements of its own. */
-const reportLimits: BatchLimits<Report> = { ...waitingLimits, calls: 100, bytesOf: () => callBytes };
+const reportLimits: BatchLimits<Report | NewReceivedReport> = {
+  ...waitingLimits,
+  calls: 100,
+  bytesOf: () => callBytes,
+};
 
 /** @throws Error when the server cannot be reached or its schema is not ours */
 export async function openPostgresStore(options: PostgresOptions): Promise<Store> {
@@ -87,6 +94,16 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Store
     (reports: readonly Report[]) => transact((transaction) => reportAll(transaction, reports)),
     reportLimits,
   );
+  const addReport = new Batches(
+    (reports: readonly NewReceivedReport[]) =>
+      transact(async (transaction) => {
+        await transaction.lockSettings(nobody);
+        const added: ('added' | 'unknown')[] = [];
+        for (const one of reports) added.push(await reportWrites.add(transaction, one));
+        return added;
+      }),
+    reportLimits,
+  );
   const calls = <Room extends object>(room: Room) => roomCalls(room, transact);
 
   return {
@@ -97,6 +114,8 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Store
     log: eventLog(database, { report: report.call }, notices.logs.subscribe),
     messages: messageStore(database),
     suppressions: suppressionStore(database, calls(suppressionWrites)),
+    domains: domainStore(database, calls(domainWrites)),
+    reports: reportStore(database, { add: addReport.call }),
     templates: templateStore(database, calls(templateWrites)),
     mailSettings: mailSettingsStore(database, calls(mailSettingsWrites)),
     retention: {
@@ -111,7 +130,7 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Store
       tell: notices.webhookChanged,
     }),
     async [Symbol.asyncDispose]() {
-      await Promise.all([accept.drained(), settle.drained(), report.drained()]);
+      await Promise.all([accept, settle, report, addReport].map((batches) => batches.drained()));
       await notices[Symbol.asyncDispose]();
       await database.close();
     },
@@ -136,14 +155,17 @@ function roomCalls<Room extends object>(
   ) as Calls<Room>;
 }
 
-/** Whose settings a verb changes; 0 for those of nobody yet, and for the service's own. */
+/** Stands for an account in the lock of what belongs to none: names that are taken by all, the service's own facts. */
+const nobody = 0;
+
+/** Whose settings a verb changes. */
 async function accountOf(transaction: Transaction, input: unknown): Promise<number> {
   const { accountId, webhookId } = (typeof input === 'object' ? input : {}) as {
     accountId?: number;
     webhookId?: number;
   };
   if (accountId !== undefined) return accountId;
-  if (webhookId === undefined) return 0;
+  if (webhookId === undefined) return nobody;
   const sql = 'SELECT account_id AS id FROM webhooks WHERE id = ?';
-  return (await transaction.get<{ id: number }>(sql, webhookId))?.id ?? 0;
+  return (await transaction.get<{ id: number }>(sql, webhookId))?.id ?? nobody;
 }

@@ -2,6 +2,7 @@
 import type { ServerAnswer } from '../../events/types.ts';
 import type { AttemptRecord, Settlement } from '../contract/queue.ts';
 import { everyStream } from '../contract/suppressions.ts';
+import { suppressBecause } from '../sql/suppressions.ts';
 import { insertRowsSql, type Row, rowsJson, type Transaction } from './transaction.ts';
 
 type Told = Exclude<Settlement, { outcome: 'released' }>;
@@ -118,21 +119,6 @@ function eventRow(settlement: Told, message: MessageRow): Row {
   };
 }
 
-/** Whose address is at fault goes on the account's list, because of this event. */
-function suppressionRow(settlement: Told, message: MessageRow, eventId: number): Row[] {
-  if (settlement.outcome !== 'bounced' || !settlement.detail.recipientAtFault) return [];
-  return [
-    {
-      account_id: message.account_id,
-      recipient: message.recipient.toLowerCase(),
-      stream: everyStream,
-      reason: 'bounced',
-      event_id: eventId,
-      created_at_ms: settlement.atMs,
-    },
-  ];
-}
-
 async function tell(
   transaction: Transaction,
   told: readonly { readonly settlement: Told; readonly message: MessageRow }[],
@@ -156,12 +142,16 @@ async function tell(
     told.map(({ settlement, message }) => eventRow(settlement, message)),
   );
   for (const accountId of accountIds) transaction.noteGrownLog(accountId);
-  const suppressions = told.flatMap(({ settlement, message }, index) =>
-    suppressionRow(settlement, message, eventIds[index] ?? 0),
-  );
-  if (suppressions.length > 0) {
-    const sql = `${insertRowsSql('suppressions', suppressions)} ORDER BY account_id, recipient ON CONFLICT DO NOTHING`;
-    await transaction.run(sql, rowsJson(suppressions));
+  for (const [index, { settlement, message }] of told.entries()) {
+    if (settlement.outcome !== 'bounced' || !settlement.detail.recipientAtFault) continue;
+    await suppressBecause(transaction, {
+      accountId: message.account_id,
+      recipient: message.recipient,
+      stream: everyStream,
+      reason: 'bounced',
+      eventId: eventIds[index] ?? 0,
+      atMs: settlement.atMs,
+    });
   }
 }
 
