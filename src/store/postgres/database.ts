@@ -3,7 +3,7 @@
  * prepared by name and nothing is set for a session, so that a pooler may give every transaction another connection.
  */
 import { DatabaseError, Pool, type PoolClient, types } from 'pg';
-import { StoreBusyError } from '../contract/store.ts';
+import { StoreBusyError, StoreFullError } from '../contract/store.ts';
 import type { Parameter, Reader } from '../sql/statements.ts';
 
 export interface DatabaseLimits {
@@ -109,6 +109,9 @@ export function connectionOptions(url: string, { connectMs, statementMs }: Datab
 const collisions = new Set(['40001', '40P01']);
 const mostTries = 5;
 
+/** The server's disk is full. */
+const diskFull = '53100';
+
 /** The server is stopping, starting, read-only (a standby), full, or has ended us: later, or elsewhere, it will do. */
 const unavailable = /^(08|53|57P0|25006|25P03|55P03)/;
 
@@ -118,6 +121,9 @@ const unavailable = /^(08|53|57P0|25006|25P03|55P03)/;
  */
 function asStoreError(error: unknown): unknown {
   if (error instanceof StoreBusyError) return error;
+  if (error instanceof DatabaseError && error.code === diskFull) {
+    return new StoreFullError('the database has no room left', { cause: error });
+  }
   if (error instanceof DatabaseError && !unavailable.test(error.code ?? '')) return error;
   if (error instanceof DatabaseError || isConnectionError(error)) {
     return new StoreBusyError('the database cannot be reached', { cause: error });

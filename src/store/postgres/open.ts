@@ -16,6 +16,7 @@ import { retentionWrites } from '../sql/retention.ts';
 import type { Calls, Writer } from '../sql/statements.ts';
 import { suppressionStore, suppressionWrites } from '../sql/suppressions.ts';
 import { templateStore, templateWrites } from '../sql/templates.ts';
+import { replayStore, replayWrites } from '../sql/webhook-replays.ts';
 import { webhookStore, webhookWrites } from '../sql/webhooks.ts';
 import { Batches, type BatchLimits } from './batch.ts';
 import { Database, type DatabaseLimits, defaultDatabaseLimits } from './database.ts';
@@ -106,8 +107,15 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Store
   );
   const calls = <Room extends object>(room: Room) => roomCalls(room, transact);
 
+  const identity = calls(identityWrites);
+  const changes = { subscribe: notices.webhooks.subscribe, tell: notices.webhookChanged };
+
   return {
-    identity: calls(identityWrites),
+    identity: {
+      bindSecret: identity.bindSecret,
+      // How much room the server has is not ours to see: it says so when there is none.
+      probe: ({ nowMs }) => identity.probe(nowMs),
+    },
     accounts: accountStore(database, calls(accountWrites)),
     intake: intakeStore(database, accept.call),
     queue: queueStore(database, { settle: settle.call, subscribe: notices.queue.subscribe }),
@@ -125,10 +133,8 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Store
           (await transaction.tryLock('retention')) ? retentionWrites.prune(transaction, input) : 0,
         ),
     },
-    webhooks: webhookStore(database, calls(webhookWrites), {
-      subscribe: notices.webhooks.subscribe,
-      tell: notices.webhookChanged,
-    }),
+    webhooks: webhookStore(database, calls(webhookWrites), changes),
+    replays: replayStore(database, calls(replayWrites), changes),
     async [Symbol.asyncDispose]() {
       await Promise.all([accept, settle, report, addReport].map((batches) => batches.drained()));
       await notices[Symbol.asyncDispose]();

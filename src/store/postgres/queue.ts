@@ -18,7 +18,12 @@ export function queueStore(database: Database, { settle, subscribe }: QueueParts
     subscribe,
     claim: (input) => claim(database, input),
     nextDueAtMs: async () => (await database.get<{ due: number | null }>(nextDueSql))?.due ?? undefined,
-    freeLeases: (nowMs) => database.run('UPDATE queue SET due_at_ms = ?, lease = 0 WHERE lease > 0', nowMs),
+    freeLeases: ({ nowMs, longestWaitMs }) =>
+      database.run(
+        'UPDATE queue SET due_at_ms = ?, lease = 0 WHERE lease > 0 OR due_at_ms > ?',
+        nowMs,
+        nowMs + longestWaitMs,
+      ),
     readBody: async (submissionId) =>
       (await database.get<{ raw: Buffer }>('SELECT raw FROM bodies WHERE submission_id = ?', submissionId))
         ?.raw,
