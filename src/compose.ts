@@ -48,7 +48,7 @@ import { inNetworks } from './platform/networks.ts';
 import { startNoticeMailer } from './notices/mailer.ts';
 import { startSimulator } from './simulator/simulator.ts';
 import type { Store } from './store/contract/store.ts';
-import { openSqliteStore } from './store/sqlite/open.ts';
+import { openStore } from './store/open.ts';
 import { deriveKeys, type SecretKeys } from './tokens/keys.ts';
 import { type TrackingLinks, trackingLinks } from './tokens/links.ts';
 import { signedTokens } from './tokens/signed.ts';
@@ -132,20 +132,26 @@ export async function startService(config: Config, surroundings: Surroundings = 
   // One for both doors: who guesses at one is slowed at the other.
   const doorkeeper = credentials(store.accounts, ground.clock);
   const state = { ready: false };
-  // As with waking: the API tells of a door that opens last.
+  const { roles } = config;
+  const posts = openPosts(ground);
+  if (roles.has('webhooks')) running.use(await startSending(ground, posts));
+  // The API tells of a door that opens last.
   let submissionDoor = config.submission;
-  await startHttp(ground, {
-    accept,
-    doorkeeper,
-    ready: () => state.ready,
-    submission: () => ({ host: nameForOthers(ground, submissionDoor.host), port: submissionDoor.port }),
-  });
-  const inbound = await startBack(ground);
-  const simulator = await startSimulated(ground, inbound);
-  const delivery = running.use(await startOut(ground, simulator));
-  running.defer(store.queue.subscribe(() => delivery.wake()));
-  const submission = await startIn(ground, { accept, doorkeeper });
-  submissionDoor = submission;
+  if (roles.has('api')) {
+    await startHttp(ground, posts, {
+      accept,
+      doorkeeper,
+      ready: () => state.ready,
+      submission: () => ({ host: nameForOthers(ground, submissionDoor.host), port: submissionDoor.port }),
+    });
+  }
+  const inbound = roles.has('inbound') ? await startBack(ground) : config.inbound;
+  if (roles.has('delivery')) {
+    const simulator = await startSimulated(ground, inbound);
+    const delivery = running.use(await startOut(ground, simulator));
+    running.defer(store.queue.subscribe(() => delivery.wake()));
+  }
+  if (roles.has('submission')) submissionDoor = await startIn(ground, { accept, doorkeeper });
   running.use(
     startForgetting({
       retention: store.retention,
@@ -171,7 +177,7 @@ export async function startService(config: Config, surroundings: Surroundings = 
   return {
     store,
     publicUrl,
-    submission,
+    submission: submissionDoor,
     inbound,
     [Symbol.asyncDispose]: () => stop.disposeAsync(),
   };
@@ -184,18 +190,19 @@ async function prepareGround(
 ): Promise<Ground> {
   const { clock = systemClock, random = systemRandom } = surroundings;
   const logger = surroundings.logger ?? pino({ level: config.logLevel });
-  const store = running.use(await openSqliteStore(config.dataFolder, 'serve'));
+  const processName = random.bytes(9).toString('base64url');
+  const store = running.use(await openStore(config, { purpose: 'serve', processName, clock }));
   const keys = deriveKeys(config.secrets.length > 0 ? config.secrets : readOrMakeSecrets(config.dataFolder));
   if (!(await store.identity.bindSecret(keys.fingerprint))) {
     throw new ConfigError(
       `${config.secrets.length > 0 ? 'AFTERSEND_SECRET_KEY' : `secret.key in ${config.dataFolder}`}: the data was written with another secret. A rotation keeps the old one in front of the new one.`,
     );
   }
-  const freed = await store.queue.freeLeases({
-    nowMs: clock.now(),
-    longestWaitMs: longestPutOffMs(config.retry),
-  });
-  if (freed > 0) logger.info({ messages: freed }, 'taking up the messages that were under way');
+  if (config.database === undefined) {
+    const longestWaitMs = longestPutOffMs(config.retry);
+    const freed = await store.queue.freeLeases({ nowMs: clock.now(), longestWaitMs });
+    if (freed > 0) logger.info({ messages: freed }, 'taking up the messages that were under way');
+  }
 
   const http = await withPort(config.http);
   const publicUrl = config.publicUrl ?? `http://${hostInUrl(http.host)}:${http.port}`;
@@ -227,17 +234,8 @@ interface Entrance {
   readonly doorkeeper: Credentials;
 }
 
-/** Webhooks, the API and the tracking routes: all that speaks HTTP. */
-async function startHttp(
-  ground: Ground,
-  {
-    accept,
-    doorkeeper,
-    ready,
-    submission,
-  }: Entrance & { readonly ready: () => boolean; readonly submission: () => ListenAddress },
-): Promise<void> {
-  const { config, clock, random, logger, registry, store, keys, seal, http, publicUrl, running } = ground;
+/** The way out to webhooks, for sending and for trying one. */
+function openPosts({ config, clock, running }: Ground) {
   const guard = addressGuard(config.webhookAllow);
   const receiver = new BuiltInReceiver(receiverKey(keys), clock);
   const resolve = receiver.beforeResolve(systemResolve(config.dnsServer));
@@ -247,22 +245,31 @@ async function startHttp(
   const post = receiver.before(running.use(openPost(agent, clock, times.log)).post);
   const agentWith = ({ certificate: cert, privateKey: key, serverCa }: MutualTls) =>
     guardedAgent(guard, resolve, { tls: { cert, key, ...(serverCa !== '' && { ca: serverCa }) }, times });
-  const { webhooks, replays, log, suppressions } = store;
-  const endpoints = createEndpoints({ webhooks, guard, resolve, post, seal, clock, random, agentWith });
-  running.use(
-    await startWebhooks({
-      log,
-      webhooks,
-      replays,
-      post,
-      vault: openVault(seal),
-      agentWith,
-      clock,
-      random,
-      logger,
-    }),
-  );
+  return { guard, resolve, post, agentWith };
+}
 
+type Posts = ReturnType<typeof openPosts>;
+
+function startSending({ clock, random, logger, store, seal }: Ground, { post, agentWith }: Posts) {
+  const { log, webhooks, replays } = store;
+  const vault = openVault(seal);
+  return startWebhooks({ log, webhooks, replays, post, vault, agentWith, clock, random, logger });
+}
+
+/** The API and the tracking routes: all that speaks HTTP. */
+async function startHttp(
+  ground: Ground,
+  posts: Posts,
+  {
+    accept,
+    doorkeeper,
+    ready,
+    submission,
+  }: Entrance & { readonly ready: () => boolean; readonly submission: () => ListenAddress },
+): Promise<void> {
+  const { config, clock, random, logger, registry, store, keys, seal, http, publicUrl, running } = ground;
+  const { webhooks, replays, log, suppressions } = store;
+  const endpoints = createEndpoints({ webhooks, seal, clock, random, ...posts });
   const spool = await Spool.open(join(config.dataFolder, 'visits'));
   const recorder = running.use(new Recorder({ log, spool, clock, logger }));
   measureVisits(registry, recorder);
@@ -355,12 +362,12 @@ const preparedExtraBytes = 2 ** 20;
 
 /** The built-in receiver at simulator.test, on a port of its own. */
 async function startSimulated(ground: Ground, inbound: ListenAddress): Promise<ListenAddress> {
-  const { config, clock, random, logger, http, links, running } = ground;
+  const { config, clock, random, logger, http, publicUrl, links, running } = ground;
   const { host, port } = running.use(
     await startSimulator({
       messageBytes: config.limits.messageBytes + preparedExtraBytes,
       isOurs: (url) => links.isOurs(url),
-      http: () => reachable(http),
+      http: () => reachable(config.roles.has('api') ? http : addressOf(publicUrl)),
       inbound: () => reachable(inbound),
       clock,
       random,
@@ -464,6 +471,11 @@ async function withPort({ host, port }: ListenAddress): Promise<ListenAddress> {
   const free = (probe.address() as AddressInfo).port;
   await new Promise((resolve) => probe.close(resolve));
   return { host, port: free };
+}
+
+function addressOf(url: string): ListenAddress {
+  const { hostname, port, protocol } = new URL(url);
+  return { host: hostname, port: Number(port) || (protocol === 'https:' ? 443 : 80) };
 }
 
 /** Where this machine itself reaches a listener that may listen on every address. */

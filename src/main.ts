@@ -11,7 +11,9 @@ import { SecretFileError } from './config/secret-file.ts';
 import { ConfigError, describeSettings, readConfig } from './config/settings.ts';
 import { runDemo } from './demo/demo.ts';
 import { systemClock } from './platform/clock.ts';
-import { FolderLockedError, FolderUnusableError, openSqliteStore } from './store/sqlite/open.ts';
+import { StoreBusyError } from './store/contract/store.ts';
+import { openStore } from './store/open.ts';
+import { FolderLockedError, FolderUnusableError } from './store/sqlite/open.ts';
 
 /** Wrong words on the command line. */
 class UsageError extends Error {}
@@ -58,7 +60,8 @@ async function main(argv: readonly string[]): Promise<number> {
     throw new UsageError(`write: aftersend ${[first, second, ...command.words].join(' ')}`);
   }
   const config = readConfig();
-  await using store = await openSqliteStore(config.dataFolder, 'command');
+  const processName = `command-${process.pid}`;
+  await using store = await openStore(config, { purpose: 'command', processName, clock: systemClock });
   const publicUrl = config.publicUrl ?? `http://${config.http.host}:${config.http.port}`;
   const { json, lines } = await command.run(store, rest, { ...values, publicUrl });
   return print(values.json ? JSON.stringify(json) : lines.join('\n'));
@@ -140,6 +143,10 @@ function explain(error: unknown): { text: string; exitCode: number } {
   if (error instanceof ConfigError) return { text: `setting ${error.message}`, exitCode: 2 };
   if (mendable.some((kind) => error instanceof kind)) {
     return { text: (error as Error).message, exitCode: 1 };
+  }
+  if (error instanceof StoreBusyError) {
+    const cause = error.cause instanceof Error ? `: ${error.cause.message}` : '';
+    return { text: `${error.message}${cause}`, exitCode: 1 };
   }
   const { code, syscall, address, port } = error as NodeJS.ErrnoException & {
     address?: string;

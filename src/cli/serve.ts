@@ -1,7 +1,8 @@
 /** `aftersend serve`: starts the service, says where it is, and stops it when asked. */
 import { pino } from 'pino';
-import { createAccount, type Provisioned } from '../accounts/provision.ts';
+import { createAccount, type Provisioned, ProvisionError } from '../accounts/provision.ts';
 import { type Service, startService } from '../compose.ts';
+import type { Role } from '../config/readers.ts';
 import type { Config } from '../config/settings.ts';
 import { invitationLink, makeInvitation } from '../users/people.ts';
 import { systemClock, systemRandom } from '../platform/clock.ts';
@@ -25,10 +26,16 @@ export async function serve(config: Config, stop: AbortSignal): Promise<number> 
 /** At the first start there is nobody yet: makes an account to begin with. */
 async function firstAccount({ store }: Service): Promise<Provisioned | undefined> {
   if ((await store.accounts.list()).length > 0) return undefined;
-  return createAccount(
-    { accounts: store.accounts, clock: systemClock, random: systemRandom },
-    { name: 'main', email: '', timeZone: 'UTC' },
-  );
+  try {
+    return await createAccount(
+      { accounts: store.accounts, clock: systemClock, random: systemRandom },
+      { name: 'main', email: '', timeZone: 'UTC' },
+    );
+  } catch (error) {
+    // Another process that shares the database has just made it, and told its person.
+    if (error instanceof ProvisionError) return undefined;
+    throw error;
+  }
 }
 
 /** While nobody can sign in: a link that lets the first person in, once, as owner of the first account. */
@@ -48,14 +55,15 @@ function welcome(
   first: Provisioned | undefined,
   link: string | undefined,
 ): string {
-  const at = ({ host, port }: { host: string; port: number }) => `${host}:${port}`;
+  const at = (role: Role, { host, port }: { host: string; port: number }) =>
+    config.roles.has(role) ? `${host}:${port}` : 'another process (AFTERSEND_ROLES)';
   const lines = [
-    `Aftersend is up.  Stop it with Ctrl-C; what it has accepted is kept in ${config.dataFolder}.`,
+    `Aftersend is up.  Stop it with Ctrl-C; what it has accepted is kept in ${config.database === undefined ? config.dataFolder : 'the database'}.`,
     '',
     `  console and API  ${service.publicUrl}`,
     `  API document     ${service.publicUrl}/api/openapi.json`,
-    `  submit by SMTP   ${at(service.submission)}  (STARTTLS)`,
-    `  inbound mail     ${at(service.inbound)}`,
+    `  submit by SMTP   ${at('submission', service.submission)}  (STARTTLS)`,
+    `  inbound mail     ${at('inbound', service.inbound)}`,
     `  mail goes to     ${describeRoute(config)}`,
   ];
   if (link !== undefined) {

@@ -151,6 +151,29 @@ export function secrets(value: string): readonly string[] {
   return list;
 }
 
+export function databaseUrl(value: string): string | undefined {
+  if (value === '') return undefined;
+  const url = URL.parse(value);
+  if (url === null || !/^postgres(ql)?:$/.test(url.protocol) || url.hostname === '' || url.pathname === '/') {
+    // The value is not repeated: it may hold a password.
+    throw new Error('is not postgres://USER:PASSWORD@HOST:PORT/DATABASE');
+  }
+  return value;
+}
+
+const roleNames = ['api', 'submission', 'inbound', 'delivery', 'webhooks'] as const;
+/** What a process does; the rest does another one that shares the database. */
+export type Role = (typeof roleNames)[number];
+
+export function roles(value: string): ReadonlySet<Role> {
+  const names = value === 'all' ? roleNames : commaSeparated(value);
+  const isRole = (name: string): name is Role => roleNames.some((role) => role === name);
+  if (names.length === 0 || !names.every(isRole)) {
+    throw new Error(`'${value}' is neither all nor some of ${roleNames.join(', ')}`);
+  }
+  return new Set(names);
+}
+
 export function networks(value: string): readonly Network[] {
   return commaSeparated(value).map(network);
 }

@@ -29,6 +29,28 @@ const settings = {
     read.text,
     'Folder of the embedded store, the secret and the certificate',
   ),
+  AFTERSEND_DATABASE_URL: setting(
+    '',
+    read.databaseUrl,
+    'PostgreSQL that all processes share, postgres://USER:PASSWORD@HOST:PORT/DATABASE (the data folder’s own store when empty)',
+    true,
+  ),
+  AFTERSEND_DATABASE_LISTEN_URL: setting(
+    '',
+    read.databaseUrl,
+    'The same database without the pooler between, for the one connection that listens (AFTERSEND_DATABASE_URL when empty)',
+    true,
+  ),
+  AFTERSEND_DATABASE_CONNECTIONS: setting(
+    '10',
+    read.count,
+    'Most connections of this process to the database, beside the one that listens',
+  ),
+  AFTERSEND_ROLES: setting(
+    'all',
+    read.roles,
+    'What this process does of what those that share the database do: all, or some of api, submission, inbound, delivery, webhooks',
+  ),
   AFTERSEND_HTTP: setting(
     '127.0.0.1:8080',
     read.listenAddress,
@@ -160,6 +182,11 @@ function environmentWithFile(folder: string): Record<string, string | undefined>
 
 export interface Config {
   readonly dataFolder: string;
+  /** Undefined when the data folder has the store. */
+  readonly database:
+    | { readonly url: string; readonly listenUrl: string | undefined; readonly connections: number }
+    | undefined;
+  readonly roles: ReadonlySet<read.Role>;
   readonly http: read.ListenAddress;
   readonly submission: read.ListenAddress;
   readonly inbound: read.ListenAddress;
@@ -188,6 +215,19 @@ export interface Config {
   readonly logLevel: read.LogLevel;
 }
 
+/** What processes that share a database have to have in common, and what makes no sense without one. */
+function checkShared(value: SettingValues): void {
+  if (value.AFTERSEND_DATABASE_URL !== undefined) {
+    if (value.AFTERSEND_SECRET_KEY.length === 0) {
+      throw new ConfigError(
+        'AFTERSEND_SECRET_KEY: all processes of AFTERSEND_DATABASE_URL need the same one.',
+      );
+    }
+  } else if (value.AFTERSEND_ROLES.size < read.roles('all').size) {
+    throw new ConfigError('AFTERSEND_ROLES: one process has a data folder for itself and does everything.');
+  }
+}
+
 /** @throws ConfigError naming the setting that cannot be read */
 export function readConfig(
   environment: Readonly<Record<string, string | undefined>> = environmentWithFile(process.cwd()),
@@ -202,8 +242,17 @@ export function readConfig(
   if (unknownPool !== undefined) {
     throw new ConfigError(`AFTERSEND_POOLS: pool '${unknownPool.pool}' has no source in AFTERSEND_SOURCES.`);
   }
+  checkShared(value);
   return Object.freeze({
     dataFolder: value.AFTERSEND_DATA,
+    database: value.AFTERSEND_DATABASE_URL
+      ? {
+          url: value.AFTERSEND_DATABASE_URL,
+          listenUrl: value.AFTERSEND_DATABASE_LISTEN_URL,
+          connections: value.AFTERSEND_DATABASE_CONNECTIONS,
+        }
+      : undefined,
+    roles: value.AFTERSEND_ROLES,
     http: value.AFTERSEND_HTTP,
     submission: value.AFTERSEND_SUBMISSION,
     inbound: value.AFTERSEND_INBOUND,

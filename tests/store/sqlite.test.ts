@@ -7,7 +7,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { describe, test } from 'node:test';
 import { accepted, anAccount, aSubmission } from '../../src/store/conformance/fixtures.ts';
 import { storeConformance } from '../../src/store/conformance/store.ts';
-import type { Store } from '../../src/store/contract/store.ts';
+import { type Store, StoreBusyError } from '../../src/store/contract/store.ts';
 import { FolderLockedError, openSqliteStore } from '../../src/store/sqlite/open.ts';
 
 const freshFolder = () => mkdtemp(join(tmpdir(), 'aftersend-store-'));

@@ -1,0 +1,35 @@
+/** Opens the store that the operator chose: the data folder's own, or the PostgreSQL that several processes share. */
+import type { Clock } from '../platform/clock.ts';
+import type { Store } from './contract/store.ts';
+import { defaultDatabaseLimits } from './postgres/database.ts';
+import { openPostgresStore } from './postgres/open.ts';
+import { openSqliteStore } from './sqlite/open.ts';
+
+/** Where the PostgreSQL is, and how many connections a process may have to it. */
+export interface SharedDatabase {
+  readonly url: string;
+  /** For the connection that listens, where `url` leads to a pooler. */
+  readonly listenUrl: string | undefined;
+  readonly connections: number;
+}
+
+export interface StorePlace {
+  readonly dataFolder: string;
+  /** Undefined for the data folder's own store. */
+  readonly database: SharedDatabase | undefined;
+}
+
+/**
+ * @param processName tells this process from all that share the database
+ * @param purpose a `command` is a short guest beside services
+ * @throws FolderLockedError, FolderUnusableError, StoreBusyError when the database cannot be reached
+ */
+export async function openStore(
+  { dataFolder, database }: StorePlace,
+  { purpose, processName, clock }: { purpose: 'serve' | 'command'; processName: string; clock: Clock },
+): Promise<Store> {
+  if (database === undefined) return openSqliteStore(dataFolder, purpose);
+  const { url, listenUrl, connections } = database;
+  const limits = { ...defaultDatabaseLimits, connections };
+  return openPostgresStore({ url, listenUrl, clock, processName, limits });
+}
