@@ -4,13 +4,17 @@
  */
 import type { Clock } from '../platform/clock.ts';
 import type { EventLog } from '../store/contract/log.ts';
-import type { ReplayStore, WebhookStore } from '../store/contract/webhooks.ts';
+import { type ReplayStore, shareHoldsForMs, type WebhookStore } from '../store/contract/webhooks.ts';
 import { Sender, type SenderDependencies, type Stream } from './sender.ts';
 import { Slots } from './slots.ts';
 import { liveSource, replaySource } from './sources.ts';
 
 /** The wait before a sender that the store has failed is started again. */
 const restartMs = 30_000;
+/** How often it asks which endpoints are its own, among the processes that send. */
+const shareEveryMs = 5_000;
+/** Unanswered for so long, it stops sending: well before others may take its endpoints. */
+const silentForMs = shareHoldsForMs / 2;
 
 export interface WebhookServiceDependencies extends Omit<SenderDependencies, 'slots' | 'webhooks'> {
   readonly webhooks: WebhookStore;
@@ -39,6 +43,11 @@ class WebhookService implements AsyncDisposable {
   /** What is being started or stopped, an endpoint's one after the other. */
   readonly #changes = new Map<number, Promise<void>>();
   #unsubscribe: readonly (() => void)[] = [];
+  /** The endpoints that no other process sends for. */
+  #held: ReadonlySet<number> = new Set();
+  #sharedAtMs = 0;
+  #asking: Promise<void> | undefined;
+  #sharing: Promise<void> = Promise.resolve();
 
   constructor(dependencies: WebhookServiceDependencies) {
     this.#clock = dependencies.clock;
@@ -49,18 +58,68 @@ class WebhookService implements AsyncDisposable {
     const { log, webhooks } = this.#deps;
     this.#unsubscribe = [
       log.subscribe((accountIds) => this.#wake(accountIds)),
-      webhooks.subscribe((webhookId) => this.#renew(webhookId)),
+      webhooks.subscribe((webhookId) => this.#changed(webhookId)),
     ];
-    for (const webhookId of await webhooks.loadIds()) this.#renew(webhookId);
+    await this.#share();
+    this.#sharing = this.#keepSharing();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
     this.#closing.abort();
+    await this.#sharing;
     await Promise.all(this.#changes.values());
     const running = [...this.#senders.values()];
     this.#senders.clear();
     await Promise.all(running.flatMap(({ senders }) => senders.map((sender) => sender.stop())));
+    // Without it, others would wait until this process is taken for dead.
+    await this.#deps.webhooks.letGo([...this.#held]).catch(() => undefined);
+  }
+
+  /** An endpoint that was made is in nobody's share yet. */
+  #changed(webhookId: number): void {
+    if (this.#held.has(webhookId)) this.#renew(webhookId);
+    else void (this.#asking ?? Promise.resolve()).then(() => this.#share());
+  }
+
+  async #keepSharing(): Promise<void> {
+    while (!this.#closing.signal.aborted) {
+      await this.#clock.sleep(shareEveryMs, this.#closing.signal);
+      if (!this.#closing.signal.aborted) await this.#share();
+    }
+  }
+
+  /** Asks for this process's share, one asking at a time, and starts and stops senders by it. Never rejects. */
+  #share(): Promise<void> {
+    this.#asking ??= this.#askForShare()
+      .catch((error: unknown) => this.#deps.logger.error({ error }, 'the share of endpoints is not known'))
+      .finally(() => {
+        this.#asking = undefined;
+      });
+    return this.#asking;
+  }
+
+  async #askForShare(): Promise<void> {
+    const { webhooks } = this.#deps;
+    const askedAtMs = this.#clock.now();
+    try {
+      const { held, excess } = await webhooks.takeShare();
+      this.#sharedAtMs = askedAtMs;
+      this.#hold(new Set([...held].filter((id) => !excess.has(id))));
+      for (const id of excess) await this.#changes.get(id);
+      if (excess.size > 0) await webhooks.letGo([...excess]);
+    } catch (error) {
+      // Others may hold them by now.
+      if (this.#clock.now() - this.#sharedAtMs > silentForMs) this.#hold(new Set());
+      throw error;
+    }
+  }
+
+  #hold(held: ReadonlySet<number>): void {
+    const before = this.#held;
+    this.#held = held;
+    for (const id of held) if (!before.has(id)) this.#renew(id);
+    for (const id of before) if (!held.has(id)) this.#renew(id);
   }
 
   #wake(accountIds: ReadonlySet<number>): void {
@@ -94,7 +153,7 @@ class WebhookService implements AsyncDisposable {
       this.#forget(webhookId, running);
       await Promise.all(running.senders.map((sender) => sender.stop()));
     }
-    if (this.#closing.signal.aborted) return;
+    if (this.#closing.signal.aborted || !this.#held.has(webhookId)) return;
     const webhook = await this.#deps.webhooks.load(webhookId);
     if (webhook === undefined || webhook.pausedBy !== undefined) return;
     const { accountId, progress } = webhook;

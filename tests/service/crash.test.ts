@@ -5,6 +5,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createTransport } from 'nodemailer';
+import { freshDatabase } from '../support/fresh-database.ts';
+import { withoutPostgres } from '../support/postgres.ts';
 import { TestReceiver } from '../support/receiver.ts';
 import { type TestAccount, TestService } from '../support/service.ts';
 
@@ -16,9 +18,19 @@ interface MsndrEvent {
   event: { name: string };
 }
 
-test('killed again and again under load, it delivers and tells all that it has accepted', async () => {
+test('killed again and again under load, it delivers and tells all that it has accepted', () =>
+  killedAgainAndAgain({}));
+
+test('the same on PostgreSQL', { skip: withoutPostgres }, async () =>
+  killedAgainAndAgain({
+    AFTERSEND_DATABASE_URL: await freshDatabase(),
+    AFTERSEND_SECRET_KEY: 'a secret that all processes of the test share',
+  }),
+);
+
+async function killedAgainAndAgain(place: Readonly<Record<string, string>>): Promise<void> {
   await using receiver = await TestReceiver.start();
-  await using service = await TestService.start({ AFTERSEND_WEBHOOK_ALLOW: '127.0.0.0/8' });
+  await using service = await TestService.start({ AFTERSEND_WEBHOOK_ALLOW: '127.0.0.0/8', ...place });
   const account = await service.createAccount('acme');
   await service.call(account, 'POST', '/v1/email/webhook', { url: `${receiver.url}/msndr` });
   await service.call(account, 'POST', '/api/webhooks', {
@@ -56,7 +68,7 @@ test('killed again and again under load, it delivers and tells all that it has a
     const names = new Set(events.map(({ event }) => event.name));
     assert.ok(['delivered', 'delivered,opened'].includes([...names].join()), [...names].join());
   }
-});
+}
 
 /** Sends by HTTP and SMTP at once and kills the service at the given number of answers. */
 async function sendUntilKilled(

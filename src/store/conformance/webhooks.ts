@@ -31,6 +31,8 @@ function aWebhook(accountId: number, changes: Partial<NewWebhook> = {}): NewWebh
 async function created(store: Store, input: NewWebhook): Promise<Webhook> {
   const result = await store.webhooks.create({ ...input, limit: 10 });
   assert.equal(result.kind, 'created');
+  // Progress is saved by who holds the endpoint.
+  assert.ok((await store.webhooks.takeShare()).held.has(result.webhook.id));
   return result.webhook;
 }
 

@@ -110,6 +110,15 @@ export type WebhookCreated =
   | { readonly kind: 'created'; readonly webhook: Webhook }
   | { readonly kind: 'full' };
 
+export interface WebhookShare {
+  readonly held: ReadonlySet<number>;
+  /** Of those, what others should have instead. */
+  readonly excess: ReadonlySet<number>;
+}
+
+/** How long a process that has gone silent keeps others from its endpoints. */
+export const shareHoldsForMs = 20_000;
+
 export interface WebhookStore {
   /** It begins with the event after the account's last one. */
   create(input: NewWebhook & { readonly limit: number }): Promise<WebhookCreated>;
@@ -131,6 +140,13 @@ export interface WebhookStore {
   /** For the service that sends, which serves all accounts. */
   load(webhookId: number): Promise<Webhook | undefined>;
   loadIds(): Promise<readonly number[]>;
+  /**
+   * Which endpoints this process sends for: its share among all processes that ask. Nobody else sends for them until it
+   * lets go of them, or does not ask for `shareHoldsForMs`; then nothing that it has sent for them can be saved any more.
+   */
+  takeShare(): Promise<WebhookShare>;
+  /** Only when nothing is sent for them any more. */
+  letGo(webhookIds: readonly number[]): Promise<void>;
   /** One commit for what was sent, where the cursor is, and what goes next. */
   saveProgress(input: ProgressSave): Promise<ProgressSaved>;
   /**

@@ -39,7 +39,7 @@ export const queuedAccounts = `
     FROM account WHERE account.id IS NOT NULL
   )`;
 
-/** Parameters: now, limit, now, lease's end, '*'. Every account with something due gives the same share of the limit. */
+/** Parameters: now, now, limit, limit, lease's end, process, '*'. Every account with something due gives the same share of the limit. */
 const claimSql = `
   WITH RECURSIVE ${queuedAccounts},
   with_due AS MATERIALIZED (
@@ -56,7 +56,7 @@ const claimSql = `
     LIMIT ?
   ),
   leased AS (
-    UPDATE queue SET due_at_ms = ?, lease = nextval('lease_numbers')
+    UPDATE queue SET due_at_ms = ?, lease = nextval('lease_numbers'), holder = ?
     FROM due WHERE queue.message_id = due.message_id
     RETURNING queue.message_id, queue.account_id, queue.attempts_made, queue.lease, due.due_at_ms AS was_due_at_ms
   )
@@ -93,6 +93,7 @@ const toClaimed = (row: ClaimedRow): ClaimedMessage => ({
 /** What accounts leave of their shares is shared out again, as long as there is any. */
 export async function claim(
   database: Database,
+  processName: string,
   { nowMs, leaseMs, limit }: Parameters<QueueStore['claim']>[0],
 ): Promise<readonly ClaimedMessage[]> {
   const claimed: ClaimedRow[] = [];
@@ -105,6 +106,7 @@ export async function claim(
       left,
       left,
       nowMs + leaseMs,
+      processName,
       everyStream,
     );
     claimed.push(...rows);

@@ -180,8 +180,8 @@ async function insertAll(transaction: Transaction, numbered: readonly Numbered[]
   await transaction.run(
     `WITH added AS (
        ${insertRowsSql('messages', messages)} RETURNING id, account_id, created_at_ms)
-     INSERT INTO queue (message_id, account_id, due_at_ms, attempts_made, lease)
-     SELECT id, account_id, created_at_ms, 0, 0 FROM added`,
+     INSERT INTO queue (message_id, account_id, due_at_ms, attempts_made, lease, holder)
+     SELECT id, account_id, created_at_ms, 0, 0, '' FROM added`,
     rowsJson(messages),
   );
   const tags = numbered.flatMap(tagRows);

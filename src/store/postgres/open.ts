@@ -16,7 +16,9 @@ import { webhookStore, webhookWrites } from '../sql/webhooks.ts';
 import { Database, type DatabaseLimits, defaultDatabaseLimits } from './database.ts';
 import { intakeStore } from './intake.ts';
 import { migrate } from './migrate.ts';
+import { letGo, saveFenced, takeShare } from './endpoint-shares.ts';
 import { Notices } from './notices.ts';
+import { Presence } from './presence.ts';
 import { queueStore } from './queue.ts';
 import { openWrites } from './writes.ts';
 
@@ -42,6 +44,12 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Store
   }
   const notices = new Notices({ database, listenUrl, limits, clock, processName });
 
+  const onFreed = () => notices.queue.tell();
+  const presence = await Presence.start({ database, clock, processName, onFreed }).catch(async (error) => {
+    await notices[Symbol.asyncDispose]();
+    await database.close();
+    throw error;
+  });
   const writes = openWrites(database, notices);
   const { calls, transact } = writes;
   const identity = calls(identityWrites);
@@ -55,7 +63,7 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Store
     },
     accounts: accountStore(database, calls(accountWrites)),
     intake: intakeStore(database, writes.accept),
-    queue: queueStore(database, { settle: writes.settle, subscribe: notices.queue.subscribe }),
+    queue: queueStore(database, { processName, settle: writes.settle, subscribe: notices.queue.subscribe }),
     log: eventLog(database, { report: writes.report }, notices.logs.subscribe),
     messages: messageStore(database),
     suppressions: suppressionStore(database, calls(suppressionWrites)),
@@ -70,10 +78,16 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Store
           (await transaction.tryLock('retention')) ? retentionWrites.prune(transaction, input) : 0,
         ),
     },
-    webhooks: webhookStore(database, calls(webhookWrites), changes),
+    webhooks: webhookStore(database, calls(webhookWrites), {
+      changes,
+      saveProgress: (input) => transact((transaction) => saveFenced(transaction, processName, input)),
+      takeShare: () => transact((transaction) => takeShare(transaction, processName)),
+      letGo: (webhookIds) => transact((transaction) => letGo(transaction, processName, webhookIds)),
+    }),
     replays: replayStore(database, calls(replayWrites), changes),
     async [Symbol.asyncDispose]() {
       await writes.drained();
+      await presence[Symbol.asyncDispose]();
       await notices[Symbol.asyncDispose]();
       await database.close();
     },

@@ -4,6 +4,7 @@ import { claim, queuedAccounts } from './claim.ts';
 import type { Database } from './database.ts';
 
 export interface QueueParts {
+  readonly processName: string;
   readonly settle: (settlement: Settlement) => Promise<boolean>;
   readonly subscribe: QueueStore['subscribe'];
 }
@@ -12,15 +13,15 @@ const nextDueSql = `
   WITH RECURSIVE ${queuedAccounts}
   SELECT min((SELECT min(due_at_ms) FROM queue WHERE account_id = account.id)) AS due FROM account`;
 
-export function queueStore(database: Database, { settle, subscribe }: QueueParts): QueueStore {
+export function queueStore(database: Database, { processName, settle, subscribe }: QueueParts): QueueStore {
   return {
     settle,
     subscribe,
-    claim: (input) => claim(database, input),
+    claim: (input) => claim(database, processName, input),
     nextDueAtMs: async () => (await database.get<{ due: number | null }>(nextDueSql))?.due ?? undefined,
     freeLeases: ({ nowMs, longestWaitMs }) =>
       database.run(
-        'UPDATE queue SET due_at_ms = ?, lease = 0 WHERE lease > 0 OR due_at_ms > ?',
+        "UPDATE queue SET due_at_ms = ?, lease = 0, holder = '' WHERE lease > 0 OR due_at_ms > ?",
         nowMs,
         nowMs + longestWaitMs,
       ),

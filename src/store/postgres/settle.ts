@@ -37,7 +37,7 @@ const moveQueue = `
     WHERE queue.message_id = s.message_id AND queue.lease = s.lease AND s.due_at_ms IS NULL
     RETURNING queue.message_id
   ), back AS (
-    UPDATE queue SET due_at_ms = s.due_at_ms, lease = 0, attempts_made = attempts_made + s.attempts
+    UPDATE queue SET due_at_ms = s.due_at_ms, lease = 0, holder = '', attempts_made = attempts_made + s.attempts
     FROM settled s
     WHERE queue.message_id = s.message_id AND queue.lease = s.lease AND s.due_at_ms IS NOT NULL
     RETURNING queue.message_id

@@ -12,7 +12,7 @@ import { Statements, storable } from './database.ts';
 import type { Parameter, Writer } from '../sql/statements.ts';
 
 /** The first of the two numbers that name an advisory lock. */
-const lockClasses = { migration: 7301, settings: 7302, log: 7303, retention: 7304 } as const;
+const lockClasses = { migration: 7301, settings: 7302, log: 7303, retention: 7304, shares: 7305 } as const;
 export type LockClass = keyof typeof lockClasses;
 
 /** Locks live in shared memory of a fixed size: accounts share so many of them. */
@@ -28,6 +28,10 @@ export class Transaction extends Statements implements Writer {
   async lockLogs(accountIds: Iterable<number>): Promise<void> {
     await this.#lock('log', accountIds);
     this.#logsLocked = true;
+  }
+
+  async lockAlone(kind: LockClass): Promise<void> {
+    await this.run(lockSql(kind));
   }
 
   lockSettings(accountId: number): Promise<void> {

@@ -235,6 +235,11 @@ export const webhookWrites = {
   },
 };
 
+/** What stores do in ways of their own: telling others of changes, sharing endpoints among processes. */
+export type WebhookParts = Pick<WebhookStore, 'takeShare' | 'letGo' | 'saveProgress'> & {
+  readonly changes: WebhookChanges;
+};
+
 /** Who wants to know that an endpoint was made, changed or removed. */
 export interface WebhookChanges {
   readonly tell: (webhookId: number) => void;
@@ -244,7 +249,7 @@ export interface WebhookChanges {
 export function webhookStore(
   reader: Reader,
   write: Calls<typeof webhookWrites>,
-  { tell, subscribe }: WebhookChanges,
+  { changes: { tell, subscribe }, saveProgress, takeShare, letGo }: WebhookParts,
 ): WebhookStore {
   const webhook = (row: WebhookRow | undefined) => (row === undefined ? undefined : toWebhook(row));
   return {
@@ -269,13 +274,15 @@ export function webhookStore(
       return removed;
     },
     async saveProgress(input) {
-      const saved = await write.saveProgress(input);
+      const saved = await saveProgress(input);
       if (input.pause !== undefined) tell(input.webhookId);
       return saved;
     },
     markMailed: write.markMailed,
     tellExpiring: write.tellExpiring,
     subscribe,
+    takeShare,
+    letGo,
     byId: async (accountId, webhookId) =>
       webhook(await reader.get<WebhookRow>(ofAccountSql, webhookId, accountId)),
     list: async (accountId) =>

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { type Store, StoreFullError } from '../contract/store.ts';
 import { accountStore } from '../sql/accounts.ts';
-import { openReader } from './database.ts';
+import { openReader, type Reader } from './database.ts';
 import { intakeStore } from './intake.ts';
 import { Listeners } from '../sql/listeners.ts';
 import { eventLog } from '../sql/log.ts';
@@ -72,7 +72,13 @@ export async function openSqliteStore(dataFolder: string, purpose: 'serve' | 'co
     mailSettings: mailSettingsStore(reader, verbs.mailSettings),
     reports: reportStore(reader, verbs.reports),
     retention: verbs.retention,
-    webhooks: webhookStore(reader, verbs.webhooks, changedWebhooks),
+    webhooks: webhookStore(reader, verbs.webhooks, {
+      changes: changedWebhooks,
+      saveProgress: verbs.webhooks.saveProgress,
+      // One process has the folder: all of it.
+      takeShare: async () => ({ held: webhookIds(reader), excess: new Set() }),
+      letGo: async () => undefined,
+    }),
     replays: replayStore(reader, verbs.replays, changedWebhooks),
     users: userStore(reader, verbs.users),
     async [Symbol.asyncDispose]() {
@@ -110,4 +116,8 @@ function lockFolder(dataFolder: string): DatabaseSync {
     if ((error as { errcode?: number }).errcode !== sqliteBusy) throw error;
     throw new FolderLockedError(`another aftersend serves the data folder ${dataFolder}`, { cause: error });
   }
+}
+
+function webhookIds(reader: Reader): ReadonlySet<number> {
+  return new Set(reader.all<{ id: number }>('SELECT id FROM webhooks').map(({ id }) => id));
 }

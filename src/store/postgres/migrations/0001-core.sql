@@ -108,7 +108,9 @@ CREATE TABLE queue (
   account_id bigint NOT NULL,
   due_at_ms bigint NOT NULL,
   attempts_made bigint NOT NULL,
-  lease bigint NOT NULL
+  lease bigint NOT NULL,
+  -- The process that has the lease, '' without one.
+  holder text COLLATE "C" NOT NULL
 ) WITH (
   fillfactor = 70,
   autovacuum_vacuum_scale_factor = 0,
@@ -116,6 +118,15 @@ CREATE TABLE queue (
   autovacuum_vacuum_cost_delay = 0
 );
 CREATE INDEX queue_by_account ON queue (account_id, due_at_ms, message_id);
+-- What a dead process leaves behind.
+CREATE INDEX queue_by_holder ON queue (holder) WHERE lease > 0;
+
+-- Each living process, and whether it sends to webhooks.
+CREATE TABLE processes (
+  name text COLLATE "C" PRIMARY KEY,
+  alive_until_ms bigint NOT NULL,
+  sends integer NOT NULL DEFAULT 0
+);
 
 CREATE TABLE attempts (
   message_id bigint NOT NULL,
@@ -317,6 +328,10 @@ CREATE TABLE webhooks (
 ) WITH (fillfactor = 70);
 CREATE INDEX webhooks_by_account ON webhooks (account_id, id);
 CREATE UNIQUE INDEX webhooks_single ON webhooks (account_id) WHERE origin = 'msndr';
+
+-- The one process that sends for an endpoint.
+CREATE TABLE webhook_holders (webhook_id bigint PRIMARY KEY, holder text COLLATE "C" NOT NULL);
+CREATE INDEX webhook_holders_by_holder ON webhook_holders (holder, webhook_id);
 
 -- A ring for each outcome: the place is the count of such requests modulo the ring's size.
 CREATE TABLE webhook_attempts (

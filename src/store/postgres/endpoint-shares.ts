@@ -1,0 +1,73 @@
+/**
+ * Which process sends for which endpoint: never two for one. Every living process that asks has an equal share, so one
+ * that comes takes over what others then let go of, and what a dead one had is shared out among the rest.
+ */
+import type { ProgressSave, ProgressSaved } from '../contract/webhook-progress.ts';
+import type { WebhookShare } from '../contract/webhooks.ts';
+import { saveProgress } from '../sql/webhook-progress.ts';
+import type { Transaction } from './transaction.ts';
+
+interface Counts {
+  endpoints: number;
+  senders: number;
+}
+
+const countSql = `
+  SELECT (SELECT count(*) FROM webhooks) AS endpoints, (SELECT count(*) FROM processes WHERE sends = 1) AS senders`;
+
+const takeSql = `
+  INSERT INTO webhook_holders (webhook_id, holder)
+  SELECT w.id, p.name FROM webhooks w CROSS JOIN processes p
+  WHERE p.name = ? AND NOT EXISTS (SELECT 1 FROM webhook_holders h WHERE h.webhook_id = w.id)
+  ORDER BY w.id
+  LIMIT greatest(0, ? - (SELECT count(*) FROM webhook_holders WHERE holder = ?))`;
+
+/** One process at a time looks at who has what. One that was taken for dead gets nothing until it has said that it lives. */
+export async function takeShare(transaction: Transaction, processName: string): Promise<WebhookShare> {
+  await transaction.lockAlone('shares');
+  await transaction.run('UPDATE processes SET sends = 1 WHERE name = ?', processName);
+  await transaction.run(
+    'DELETE FROM webhook_holders h WHERE NOT EXISTS (SELECT 1 FROM webhooks w WHERE w.id = h.webhook_id)',
+  );
+  const { endpoints = 0, senders = 1 } = (await transaction.get<Counts>(countSql)) ?? {};
+  const share = Math.ceil(endpoints / Math.max(1, senders));
+  await transaction.run(takeSql, processName, share, processName);
+  const rows = await transaction.all<{ id: number }>(
+    'SELECT webhook_id AS id FROM webhook_holders WHERE holder = ? ORDER BY webhook_id',
+    processName,
+  );
+  const ids = rows.map(({ id }) => id);
+  return { held: new Set(ids), excess: new Set(ids.slice(share)) };
+}
+
+export async function letGo(
+  transaction: Transaction,
+  processName: string,
+  webhookIds: readonly number[],
+): Promise<void> {
+  await transaction.run(
+    'DELETE FROM webhook_holders WHERE holder = ? AND webhook_id = ANY (?::bigint[])',
+    processName,
+    `{${webhookIds.join(',')}}`,
+  );
+}
+
+/**
+ * Saves only what is sent by who holds the endpoint. Whoever takes it over waits for a saving under way, and begins
+ * where that has ended.
+ */
+export async function saveFenced(
+  transaction: Transaction,
+  processName: string,
+  input: ProgressSave,
+): Promise<ProgressSaved> {
+  const held = await transaction.get<{ account_id: number }>(
+    `SELECT w.account_id FROM webhook_holders h JOIN webhooks w ON w.id = h.webhook_id
+     WHERE h.webhook_id = ? AND h.holder = ? FOR SHARE OF h`,
+    input.webhookId,
+    processName,
+  );
+  if (held === undefined) return 'gone';
+  await transaction.lockSettings(held.account_id);
+  return saveProgress(transaction, input);
+}
