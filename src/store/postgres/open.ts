@@ -11,6 +11,7 @@ import { reportStore } from '../sql/reports.ts';
 import { retentionWrites } from '../sql/retention.ts';
 import { suppressionStore, suppressionWrites } from '../sql/suppressions.ts';
 import { templateStore, templateWrites } from '../sql/templates.ts';
+import { userStore, userWrites } from '../sql/users.ts';
 import { replayStore, replayWrites } from '../sql/webhook-replays.ts';
 import { webhookStore, webhookWrites } from '../sql/webhooks.ts';
 import { Database, type DatabaseLimits, defaultDatabaseLimits } from './database.ts';
@@ -84,6 +85,7 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Store
       takeShare: () => transact((transaction) => takeShare(transaction, processName)),
       letGo: (webhookIds) => transact((transaction) => letGo(transaction, processName, webhookIds)),
     }),
+    users: userStore(database, calls(userWrites)),
     replays: replayStore(database, calls(replayWrites), changes),
     async [Symbol.asyncDispose]() {
       await writes.drained();
