@@ -20,11 +20,8 @@ const peers = {
   postfix: { packages: ['postfix'], programs: ['postfix', 'smtp-sink', 'smtp-source'] },
   // The second is what swaks speaks TLS with.
   swaks: { packages: ['swaks', 'libnet-ssleay-perl'], programs: ['swaks'] },
-  // The oldest version that the service works with; the client's package has pg_basebackup, for standbys.
-  postgresql: {
-    packages: ['postgresql-15', 'postgresql-client-15'],
-    programs: ['postgres', 'initdb', 'pg_basebackup', 'pg_ctl'],
-  },
+  // The oldest version that the service works with.
+  postgresql: { packages: ['postgresql-15'], programs: ['postgres', 'initdb'] },
   pgbouncer: { packages: ['pgbouncer'], programs: ['pgbouncer'] },
   php: { packages: ['php-cli'], programs: ['php'] },
   // The fonts are for Cyrillic: without any, a page has no letters to measure.

@@ -25,7 +25,9 @@ const oldestVersion = 15;
 
 /** PostgreSQL refuses to run as root: then it runs as nobody. */
 const nobody = 65_534;
-const user = process.getuid?.() === 0 ? { uid: nobody, gid: nobody } : undefined;
+export const ordinaryUser =
+  process.getuid?.() === 0 ? { name: 'nobody', uid: nobody, gid: nobody } : undefined;
+const user = ordinaryUser && { uid: ordinaryUser.uid, gid: ordinaryUser.gid };
 
 interface Programs {
   /** The folder of initdb, postgres and the others. */
