@@ -2,7 +2,6 @@
  * The only place where objects are built and wired. It knows every room and holds no policy of its own: who gets what,
  * in which order things start, and that they stop in the reverse one.
  */
-import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Logger, pino } from 'pino';
@@ -44,6 +43,7 @@ import { ConnectionLog } from './platform/connection-times.ts';
 import { addressGuard } from './platform/guard.ts';
 import { guardedAgent } from './platform/guard-agent.ts';
 import { systemResolve } from './platform/guard-resolve.ts';
+import { addressOf, hostInUrl, reachable, withPort } from './platform/listening.ts';
 import { inNetworks } from './platform/networks.ts';
 import { startNoticeMailer } from './notices/mailer.ts';
 import { startSimulator } from './simulator/simulator.ts';
@@ -235,7 +235,7 @@ interface Entrance {
 }
 
 /** The way out to webhooks, for sending and for trying one. */
-function openPosts({ config, clock, running }: Ground) {
+function openPosts({ config, clock, keys, running }: Ground) {
   const guard = addressGuard(config.webhookAllow);
   const receiver = new BuiltInReceiver(receiverKey(keys), clock);
   const resolve = receiver.beforeResolve(systemResolve(config.dnsServer));
@@ -245,7 +245,7 @@ function openPosts({ config, clock, running }: Ground) {
   const post = receiver.before(running.use(openPost(agent, clock, times.log)).post);
   const agentWith = ({ certificate: cert, privateKey: key, serverCa }: MutualTls) =>
     guardedAgent(guard, resolve, { tls: { cert, key, ...(serverCa !== '' && { ca: serverCa }) }, times });
-  return { guard, resolve, post, agentWith };
+  return { guard, resolve, post, agentWith, receiver };
 }
 
 type Posts = ReturnType<typeof openPosts>;
@@ -297,7 +297,7 @@ async function startHttp(
       native: [
         (app) => domainRoutes(app, { domains: sendingDomains(ground), store: store.domains }),
         (app) => webhookRoutes(app, { endpoints, webhooks, log, clock }),
-        (app) => receiverRoute(app, receiver),
+        (app) => receiverRoute(app, posts.receiver),
         (app) =>
           webhookRecordRoutes(app, {
             endpoints,
@@ -457,33 +457,6 @@ async function startIn(ground: Ground, { accept, doorkeeper }: Entrance): Promis
   return { host, port };
 }
 
-/**
- * The address with a port that is free now, where any would do: links and the API document name the port before the
- * application that serves them can listen.
- */
-async function withPort({ host, port }: ListenAddress): Promise<ListenAddress> {
-  if (port !== 0) return { host, port };
-  const probe = createServer();
-  await new Promise<void>((resolve, reject) => {
-    probe.once('error', reject);
-    probe.listen(0, host, resolve);
-  });
-  const free = (probe.address() as AddressInfo).port;
-  await new Promise((resolve) => probe.close(resolve));
-  return { host, port: free };
-}
-
-function addressOf(url: string): ListenAddress {
-  const { hostname, port, protocol } = new URL(url);
-  return { host: hostname, port: Number(port) || (protocol === 'https:' ? 443 : 80) };
-}
-
-/** Where this machine itself reaches a listener that may listen on every address. */
-function reachable({ host, port }: ListenAddress): ListenAddress {
-  if (host === '0.0.0.0') return { host: '127.0.0.1', port };
-  return { host: host === '::' ? '::1' : host, port };
-}
-
 /** Addresses of the built-in receiver stay the same as long as the first secret does. */
 function receiverKey(keys: SecretKeys): Buffer {
   const key = keys.key('receiver', 0);
@@ -495,8 +468,3 @@ function receiverKey(keys: SecretKeys): Buffer {
 function nameForOthers({ config }: Ground, host: string): string {
   return /^(127\.|::1$|localhost$)/.test(host) ? host : config.hostname;
 }
-
-const hostInUrl = (host: string): string => {
-  const { host: named } = reachable({ host, port: 0 });
-  return named.includes(':') ? `[${named}]` : named;
-};

@@ -80,7 +80,9 @@ function findPrograms(folder: string): Programs {
   if (installed !== undefined) return installed;
   const peer = findPeer('postgres');
   if (peer === undefined) throw new Error(String(withoutPostgres));
-  if (user === undefined || othersReach(peer.root)) return { folder: dirname(peer.command), env: peer.env };
+  const isUnpacked = peer.command.startsWith(peer.root);
+  if (user === undefined || !isUnpacked || othersReach(peer.root))
+    return { folder: dirname(peer.command), env: peer.env };
   // The project lies in root's own folder: what runs as nobody needs a copy elsewhere.
   const copy = join(folder, 'programs');
   cpSync(peer.root, copy, { recursive: true });
