@@ -49,6 +49,7 @@ import { startNoticeMailer } from './notices/mailer.ts';
 import { startSimulator } from './simulator/simulator.ts';
 import type { Store } from './store/contract/store.ts';
 import { openStore } from './store/open.ts';
+import { remembering } from './store/remember.ts';
 import { deriveKeys, type SecretKeys } from './tokens/keys.ts';
 import { type TrackingLinks, trackingLinks } from './tokens/links.ts';
 import { signedTokens } from './tokens/signed.ts';
@@ -191,7 +192,8 @@ async function prepareGround(
   const { clock = systemClock, random = systemRandom } = surroundings;
   const logger = surroundings.logger ?? pino({ level: config.logLevel });
   const processName = random.bytes(9).toString('base64url');
-  const store = running.use(await openStore(config, { purpose: 'serve', processName, clock }));
+  const opened = running.use(await openStore(config, { purpose: 'serve', processName, clock }));
+  const store = remembering(opened, clock);
   const keys = deriveKeys(config.secrets.length > 0 ? config.secrets : readOrMakeSecrets(config.dataFolder));
   if (!(await store.identity.bindSecret(keys.fingerprint))) {
     throw new ConfigError(

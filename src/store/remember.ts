@@ -1,0 +1,94 @@
+/**
+ * Remembers for a moment what every message asks of a store and people seldom change: who is calling, what the account's
+ * mail does by default, as which domain it goes out. Such a question costs as much as the message's own rows when the
+ * file is written to all the time, and a round trip where the store is a server.
+ *
+ * What is changed through the same store is seen at once. What another process changes (the command line, another
+ * process on the same database) is seen when the moment is over, so a token that is revoked there may be good for that
+ * long. An account or domain that is not there is never remembered as such: a new one counts at once.
+ */
+import type { Clock } from '../platform/clock.ts';
+import type { Store } from './contract/store.ts';
+
+/** How old an answer may be. */
+const mostMs = 1000;
+/** Answers of some hundred bytes to a few kilobytes. */
+const mostAnswers = 5000;
+
+class Memory {
+  readonly #clock: Pick<Clock, 'now'>;
+  readonly #answers = new Map<string, { readonly answer: unknown; readonly askedAtMs: number }>();
+  #changes = 0;
+
+  constructor(clock: Pick<Clock, 'now'>) {
+    this.#clock = clock;
+  }
+
+  /** @param question names it, with all that it depends on */
+  async recall<Answer>(question: string, ask: () => Promise<Answer>): Promise<Answer> {
+    const askedAtMs = this.#clock.now();
+    const known = this.#answers.get(question);
+    if (known !== undefined && Math.abs(askedAtMs - known.askedAtMs) < mostMs) return known.answer as Answer;
+    const changes = this.#changes;
+    const answer = await ask();
+    // What was changed meanwhile may be newer than this answer.
+    if (answer === undefined || changes !== this.#changes) return answer;
+    if (this.#answers.size >= mostAnswers) this.#answers.clear();
+    this.#answers.set(question, { answer, askedAtMs });
+    return answer;
+  }
+
+  /** @returns the verb, after which nothing that was known counts any more */
+  readonly changing =
+    <Input, Result>(verb: (input: Input) => Promise<Result>) =>
+    async (input: Input): Promise<Result> => {
+      try {
+        return await verb(input);
+      } finally {
+        this.#changes++;
+        this.#answers.clear();
+      }
+    };
+}
+
+export function remembering(store: Store, clock: Pick<Clock, 'now'>): Store {
+  const memory = new Memory(clock);
+  const { changing } = memory;
+  const { accounts, mailSettings, domains } = store;
+  return {
+    ...store,
+    accounts: {
+      ...accounts,
+      create: changing(accounts.create),
+      createToken: changing(accounts.createToken),
+      revokeToken: changing(accounts.revokeToken),
+      createSmtpLogin: changing(accounts.createSmtpLogin),
+      revokeSmtpLogin: changing(accounts.revokeSmtpLogin),
+      byTokenHash: (hash) => memory.recall(`token ${hash}`, () => accounts.byTokenHash(hash)),
+      bySmtpUsername: (name) => memory.recall(`login ${name}`, () => accounts.bySmtpUsername(name)),
+    },
+    mailSettings: {
+      ...mailSettings,
+      setAccount: changing(mailSettings.setAccount),
+      set: changing(mailSettings.set),
+      remove: changing(mailSettings.remove),
+      setHost: changing(mailSettings.setHost),
+      isHost: (host) => memory.recall(`host ${host}`, () => mailSettings.isHost(host)),
+      defaultsFor: (input) =>
+        memory.recall(`defaults ${JSON.stringify(input)}`, () => mailSettings.defaultsFor(input)),
+    },
+    domains: {
+      ...domains,
+      add: changing(domains.add),
+      setRequireTls: changing(domains.setRequireTls),
+      addKeys: changing(domains.addKeys),
+      remove: changing(domains.remove),
+      recordCheck: changing(domains.recordCheck),
+      vouch: changing(domains.vouch),
+      keys: (accountId, domainId) =>
+        memory.recall(`keys ${accountId} ${domainId}`, () => domains.keys(accountId, domainId)),
+      ofSender: (accountId, name) =>
+        memory.recall(`sender ${accountId} ${name}`, () => domains.ofSender(accountId, name)),
+    },
+  };
+}
