@@ -48,7 +48,7 @@ const mayImport: Readonly<Record<string, string>> = {
   'store/conformance': 'events store/contract',
   'store/sql': 'events store/contract',
   'store/sqlite': 'events store/contract store/sql',
-  'store/postgres': 'events platform store/contract store/sql',
+  'store/postgres': 'config/database-url.ts events platform store/contract store/sql',
   'store/open.ts': 'platform store/contract store/postgres store/sqlite',
 };
 

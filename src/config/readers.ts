@@ -1,5 +1,6 @@
 /** How the text of a setting becomes its value. Each reader throws an Error that says what the text should look like. */
 import ipaddr from 'ipaddr.js';
+import { serverUrls } from './database-url.ts';
 import { shortestSecret, splitSecrets } from './secret-file.ts';
 
 export interface ListenAddress {
@@ -153,11 +154,7 @@ export function secrets(value: string): readonly string[] {
 
 export function databaseUrl(value: string): string | undefined {
   if (value === '') return undefined;
-  const url = URL.parse(value);
-  if (url === null || !/^postgres(ql)?:$/.test(url.protocol) || url.hostname === '' || url.pathname === '/') {
-    // The value is not repeated: it may hold a password.
-    throw new Error('is not postgres://USER:PASSWORD@HOST:PORT/DATABASE');
-  }
+  serverUrls(value);
   return value;
 }
 

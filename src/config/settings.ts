@@ -32,7 +32,7 @@ const settings = {
   AFTERSEND_DATABASE_URL: setting(
     '',
     read.databaseUrl,
-    'PostgreSQL that all processes share, postgres://USER:PASSWORD@HOST:PORT/DATABASE (the data folder’s own store when empty)',
+    'PostgreSQL that all processes share, postgres://USER:PASSWORD@HOST:PORT/DATABASE, with HOST:PORT,HOST:PORT for a primary and its standbys (the data folder’s own store when empty)',
     true,
   ),
   AFTERSEND_DATABASE_LISTEN_URL: setting(

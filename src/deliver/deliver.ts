@@ -281,7 +281,8 @@ class DeliveryLoop implements Delivery {
     leaseEndsAtMs: number,
   ): Promise<AttemptEnd | 'released'> {
     const limitMs = this.#clock.now() + this.#limits.attemptMs;
-    if (this.#stopped.aborted || limitMs >= leaseEndsAtMs) return 'released';
+    const mayBeLost = limitMs >= leaseEndsAtMs || this.#clock.now() >= this.#queue.heldUntilMs();
+    if (this.#stopped.aborted || mayBeLost) return 'released';
     const raw = await this.#bodies.read(message.submissionId);
     if (raw === undefined) {
       const result = AttemptError.impossible('queue', '5.3.0', 'the message’s content is no longer kept');

@@ -1,6 +1,7 @@
 /**
  * A PostgreSQL of the tests' own: its data in a temporary folder, on a free port of loopback, without fsync. One serves
- * a whole test run (`one-postgres.ts`), or else the file that asks for it; each test has a fresh database in it.
+ * a whole test run (`one-postgres.ts`), or else the file that asks for it; each test has a fresh database in it. Whoever
+ * kills one, or wants a primary with its standby, starts servers of its own.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -37,8 +38,20 @@ interface Programs {
 
 export interface PostgresServer extends AsyncDisposable {
   readonly port: number;
-  /** Ends it as a power cut does, for good. */
+  /** The process that all others of the server are children of. */
+  readonly pid: number;
+  /** Ends it as a power cut does, with all its processes at once, for good. */
   kill(): Promise<void>;
+}
+
+/** How a server is started beside what all have in common. */
+export interface PostgresOptions {
+  /** Any free one if undefined. */
+  readonly port?: number;
+  /** As in postgresql.conf. */
+  readonly settings?: Readonly<Record<string, string>>;
+  /** The port of a running server that it follows as a standby. */
+  readonly standbyOf?: number;
 }
 
 /** For `{ skip }` of tests that need one: false, or why they cannot run on this machine. */
@@ -50,21 +63,30 @@ export const withoutPostgres =
 export const databaseUrl = (port: number, database: string): string =>
   `postgres://postgres@127.0.0.1:${port}/${database}`;
 
-export async function startPostgres(): Promise<PostgresServer> {
+export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresServer> {
   const folder = mkdtempSync(join(tmpdir(), 'aftersend-postgres-'));
   if (user !== undefined) chownSync(folder, user.uid, user.gid);
   const programs = findPrograms(folder);
   const data = join(folder, 'data');
-  const init = ['-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--no-locale', '--no-sync'];
-  const { status, stderr } = spawnSync(join(programs.folder, 'initdb'), init, {
+  const make =
+    options.standbyOf === undefined
+      ? ['initdb', '-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--no-locale', '--no-sync']
+      : ['pg_basebackup', '-D', data, '-d', followed(options.standbyOf), '-R', '-c', 'fast', '--no-sync'];
+  const [program = '', ...args] = make;
+  const { status, stderr } = spawnSync(join(programs.folder, program), args, {
     ...user,
     cwd: folder,
     env: { ...process.env, ...programs.env },
     encoding: 'utf8',
   });
-  if (status !== 0) throw new Error(`initdb failed: ${stderr}`);
-  return serve(programs, folder, data);
+  if (status !== 0) throw new Error(`${program} failed: ${stderr}`);
+  return serve(programs, folder, data, options);
 }
+
+/** The standby's name to its primary. */
+export const standbyName = 'standby';
+const followed = (port: number) =>
+  `host=127.0.0.1 port=${port} user=postgres application_name=${standbyName}`;
 
 function installedPrograms(): Programs | undefined {
   const installed = '/usr/lib/postgresql';
@@ -101,8 +123,13 @@ function othersReach(path: string): boolean {
 /** Ends the server when its standard input does: with whoever started it, however that ends. */
 const keeper = '"$@" & server=$!; cat; kill -INT $server; wait $server';
 
-async function serve(programs: Programs, folder: string, data: string): Promise<PostgresServer> {
-  const [port = 0] = await freePorts(1);
+async function serve(
+  programs: Programs,
+  folder: string,
+  data: string,
+  { port: wanted, settings: more }: PostgresOptions,
+): Promise<PostgresServer> {
+  const port = wanted ?? (await freePorts(1))[0] ?? 0;
   const settings = {
     listen_addresses: '127.0.0.1',
     port: String(port),
@@ -110,6 +137,7 @@ async function serve(programs: Programs, folder: string, data: string): Promise<
     max_connections: '200',
     fsync: 'off',
     full_page_writes: 'off',
+    ...more,
   };
   const args = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
   const child = spawn(
@@ -124,11 +152,14 @@ async function serve(programs: Programs, folder: string, data: string): Promise<
   );
   const closed = once(child, 'close');
   await untilAnswering(port);
+  const pid = Number(readFileSync(join(data, 'postmaster.pid'), 'utf8').split('\n')[0]);
   return {
     port,
+    pid,
     async kill() {
-      const [pid] = readFileSync(join(data, 'postmaster.pid'), 'utf8').split('\n');
-      process.kill(Number(pid), 'SIGKILL');
+      // Stopped first, so that it starts no other meanwhile.
+      process.kill(pid, 'SIGSTOP');
+      for (const one of [...childrenOf(pid), pid]) process.kill(one, 'SIGKILL');
       child.stdin.end();
       await closed;
     },
@@ -138,6 +169,11 @@ async function serve(programs: Programs, folder: string, data: string): Promise<
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** The processes that a process has started, as Linux lists them. */
+export function childrenOf(pid: number): readonly number[] {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
 }
 
 const triesMs = 20;

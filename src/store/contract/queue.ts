@@ -85,6 +85,11 @@ export interface QueueStore {
    * waiting does not hold up one with a single message. The longest due of an account come first.
    */
   claim(input: { nowMs: number; leaseMs: number; limit: number }): Promise<readonly ClaimedMessage[]>;
+  /**
+   * Until when others surely leave alone what this process has claimed; it moves on as long as the process is seen.
+   * What was claimed and not begun by then may be another's, whatever its lease says.
+   */
+  heldUntilMs(): number;
   /** When the next message falls due (ms), undefined when the queue is empty. A lease counts as due at its end. */
   nextDueAtMs(): Promise<number | undefined>;
   /**

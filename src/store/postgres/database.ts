@@ -2,9 +2,10 @@
  * The connections to PostgreSQL: a bounded pool, statements as store/sql/ writes them, transactions. No statement is
  * prepared by name and nothing is set for a session, so that a pooler may give every transaction another connection.
  */
-import { DatabaseError, Pool, type PoolClient, types } from 'pg';
+import { Client, DatabaseError, Pool, type PoolClient, types } from 'pg';
 import { StoreBusyError, StoreFullError } from '../contract/store.ts';
 import type { Parameter, Reader } from '../sql/statements.ts';
+import { Servers } from './servers.ts';
 
 export interface DatabaseLimits {
   readonly connections: number;
@@ -94,13 +95,17 @@ const numberTypes = {
     oid === bigintType ? Number : types.getTypeParser(oid, format)) as typeof types.getTypeParser,
 };
 
-/** How a connection is made, for the pool and for the one that listens. */
+/** After so long without a word, the kernel asks whether the server's machine is still there. */
+const keepAliveMs = 10_000;
+
+/** How a connection to one server is made, for the pool and for the one that listens. */
 export function connectionOptions(url: string, { connectMs, statementMs }: DatabaseLimits) {
   return {
     connectionString: url,
     connectionTimeoutMillis: connectMs,
     query_timeout: statementMs,
     keepAlive: true,
+    keepAliveInitialDelayMillis: keepAliveMs,
     types: numberTypes,
   };
 }
@@ -112,8 +117,15 @@ const mostTries = 5;
 /** The server's disk is full. */
 const diskFull = '53100';
 
-/** The server is stopping, starting, read-only (a standby), full, or has ended us: later, or elsewhere, it will do. */
+/** The server has become a standby. */
+const readOnly = '25006';
+
+/** The server is stopping, starting, read-only, full, or has ended us: later, or elsewhere, it will do. */
 const unavailable = /^(08|53|57P0|25006|25P03|55P03)/;
+
+/** What `pg` says when an answer did not come in time, and when the pool had no connection to give in time. */
+const silence = 'Query read timeout';
+const poolExhausted = 'timeout exceeded when trying to connect';
 
 /**
  * What the caller should see: trouble with reaching the server means "later" and loses nothing; what the server says of
@@ -135,25 +147,46 @@ function isConnectionError(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const { code, message } = error as NodeJS.ErrnoException;
   return (
-    /^(E[A-Z]+)$/.test(code ?? '') ||
+    /^E[A-Z_]+$/.test(code ?? '') ||
     /^(Connection terminated|Query read timeout|timeout e|Client)/.test(message)
   );
 }
 
+/** A server that has gone silent answers no ROLLBACK either; one that has become a standby is of no more use. */
+function isBeyondUse(error: unknown): error is Error {
+  if (error instanceof DatabaseError) return error.code === readOnly;
+  return error instanceof Error && error.message === silence;
+}
+
 export class Database implements Reader {
+  readonly #servers: Servers;
   readonly #pool: Pool;
   readonly #begin: string;
   readonly #statements: Statements;
 
+  /** @param url may name several servers, of which the one that takes writes is used */
   constructor(url: string, limits: DatabaseLimits) {
-    this.#pool = new Pool({ ...connectionOptions(url, limits), max: limits.connections });
+    const servers = new Servers(url);
+    this.#servers = servers;
+    class ToServer extends Client {
+      constructor() {
+        super(connectionOptions(servers.url, limits));
+      }
+    }
+    this.#pool = new Pool({
+      Client: ToServer,
+      max: limits.connections,
+      connectionTimeoutMillis: limits.connectMs,
+      // oxlint-disable-next-line typescript/no-misused-promises -- the pool waits for it; its types have not heard
+      onConnect: servers.requireWrites,
+    });
     // One that breaks while nobody uses it is taken out of the pool; who uses one hears of it by the statement.
     this.#pool.on('error', () => undefined);
     this.#pool.on('connect', (client) => client.on('error', () => undefined));
     this.#begin = `BEGIN; SET LOCAL idle_in_transaction_session_timeout = ${limits.idleInTransactionMs};
       SET LOCAL lock_timeout = ${limits.lockMs}`;
     this.#statements = new Statements({
-      query: (query) => this.#pool.query({ ...query, values: [...query.values] }),
+      query: (query) => this.#alone((client) => client.query({ ...query, values: [...query.values] })),
     });
   }
 
@@ -191,15 +224,42 @@ export class Database implements Reader {
 
   /** Statements without parameters, several with `;` between: one transaction and one round trip. */
   script(text: string): Promise<unknown> {
-    return asked(this.#pool.query(text));
+    return asked(this.#alone((client) => client.query(text)));
   }
 
   close(): Promise<void> {
     return this.#pool.end();
   }
 
+  /** A connection to the server that takes writes; each server is tried once. */
+  async #connect(): Promise<PoolClient> {
+    for (let tries = 1; ; tries++) {
+      const { url } = this.#servers;
+      try {
+        return await this.#pool.connect();
+      } catch (error) {
+        if ((error as Error).message === poolExhausted) throw error;
+        this.#servers.leave(url);
+        if (tries >= this.#servers.count) throw error;
+      }
+    }
+  }
+
+  /** One query, whatever it holds. After a failure nobody knows what state the connection is in: it goes. */
+  async #alone<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
+    const client = await this.#connect();
+    try {
+      const result = await work(client);
+      client.release();
+      return result;
+    } catch (error) {
+      client.release(error as Error);
+      throw error;
+    }
+  }
+
   async #once<T>(work: (sender: Sender) => Promise<T>): Promise<T> {
-    const client: PoolClient = await this.#pool.connect();
+    const client = await this.#connect();
     let broken: Error | undefined;
     try {
       await client.query(this.#begin);
@@ -211,9 +271,12 @@ export class Database implements Reader {
       if (command !== 'COMMIT') throw new Error('the transaction was given up before its end');
       return result;
     } catch (error) {
-      await client.query('ROLLBACK').catch((failure: Error) => {
-        broken = failure;
-      });
+      if (isBeyondUse(error)) broken = error;
+      else {
+        await client.query('ROLLBACK').catch((failure: Error) => {
+          broken = failure;
+        });
+      }
       throw error;
     } finally {
       client.release(broken);

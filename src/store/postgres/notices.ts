@@ -9,6 +9,7 @@ import type { Clock } from '../../platform/clock.ts';
 import { Wake } from '../../platform/wake.ts';
 import { Listeners } from '../sql/listeners.ts';
 import { connectionOptions, type Database, type DatabaseLimits } from './database.ts';
+import { Servers } from './servers.ts';
 
 /** Between two notices of a process: what comes meanwhile goes with the next one. */
 const spacingMs = 25;
@@ -104,8 +105,10 @@ export class Notices implements AsyncDisposable {
   /** Keeps one connection that listens; after it broke, looks for what was missed meanwhile. */
   async #listen(): Promise<void> {
     const { clock, listenUrl, limits } = this.#deps;
+    const servers = new Servers(listenUrl);
     for (let first = true; !this.#stop.signal.aborted; first = false) {
-      const client = new Client(connectionOptions(listenUrl, limits));
+      const { url } = servers;
+      const client = new Client(connectionOptions(url, limits));
       const ended = new Promise<void>((resolve) => {
         client.once('end', resolve).on('error', () => resolve());
         this.#stop.signal.addEventListener('abort', () => resolve(), { once: true });
@@ -113,11 +116,13 @@ export class Notices implements AsyncDisposable {
       client.on('notification', ({ payload }) => this.#hear(payload));
       try {
         await client.connect();
+        await servers.requireWrites(client);
         await client.query(`LISTEN ${channel}`);
         if (!first) await this.#lookOnce();
         await ended;
       } catch {
-        // It is tried again below, as after a connection that broke.
+        // It is tried again, there or at the next server, as after a connection that broke.
+        servers.leave(url);
       }
       await client.end().catch(() => undefined);
       await clock.sleep(reconnectMs, this.#stop.signal);

@@ -24,6 +24,7 @@ import { queueStore } from './queue.ts';
 import { openWrites } from './writes.ts';
 
 export interface PostgresOptions {
+  /** May name several servers, a primary and its standbys (config/database-url.ts). */
   readonly url: string;
   /** For the connection that listens, where `url` leads to a pooler; `url` itself if undefined. */
   readonly listenUrl?: string | undefined;
@@ -64,7 +65,12 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Store
     },
     accounts: accountStore(database, calls(accountWrites)),
     intake: intakeStore(database, writes.accept),
-    queue: queueStore(database, { processName, settle: writes.settle, subscribe: notices.queue.subscribe }),
+    queue: queueStore(database, {
+      processName,
+      presence,
+      settle: writes.settle,
+      subscribe: notices.queue.subscribe,
+    }),
     log: eventLog(database, { report: writes.report }, notices.logs.subscribe),
     messages: messageStore(database),
     suppressions: suppressionStore(database, calls(suppressionWrites)),

@@ -1,7 +1,8 @@
 /**
  * Which processes live. Each says so every few seconds; what a dead one held is free as soon as its word has run out,
  * long before the leases of its messages do. A process that was only paused finds its leases lost and its endpoints
- * taken: it can store nothing for them any more.
+ * taken: it can store nothing for them any more. When the server was away for all, nobody is taken for dead: whoever
+ * comes back first listens for a while.
  */
 import type { Clock } from '../../platform/clock.ts';
 import type { Database } from './database.ts';
@@ -9,6 +10,10 @@ import { shareHoldsForMs } from '../contract/webhooks.ts';
 import { Transaction } from './transaction.ts';
 
 const sayEveryMs = 5_000;
+/** Unheard for so long, a process has been deaf itself; what all others said meanwhile has run out as well. */
+const deafMs = shareHoldsForMs / 2;
+/** How long it then listens before it takes anybody for dead. */
+const listenMs = 2 * sayEveryMs;
 
 export interface PresenceDependencies {
   readonly database: Database;
@@ -22,6 +27,9 @@ export class Presence implements AsyncDisposable {
   readonly #deps: PresenceDependencies;
   readonly #stop = new AbortController();
   #loop: Promise<void> = Promise.resolve();
+  /** When its last word went out, and since when none was missing. */
+  #saidAtMs = -Infinity;
+  #steadySinceMs = -Infinity;
 
   private constructor(deps: PresenceDependencies) {
     this.#deps = deps;
@@ -33,6 +41,16 @@ export class Presence implements AsyncDisposable {
     await presence.#say();
     presence.#loop = presence.#run();
     return presence;
+  }
+
+  /** Until when nobody may take what this process has. */
+  get heldUntilMs(): number {
+    return this.#saidAtMs + shareHoldsForMs;
+  }
+
+  /** Makes sure that others can see it: what it takes when they cannot, nobody would free. */
+  async assure(): Promise<void> {
+    if (this.#deps.clock.now() >= this.heldUntilMs) await this.#say();
   }
 
   /** Others need not wait for its word to run out. */
@@ -57,6 +75,8 @@ export class Presence implements AsyncDisposable {
   async #say(): Promise<void> {
     const { database, clock, processName, onFreed } = this.#deps;
     const nowMs = clock.now();
+    if (nowMs - this.#saidAtMs > deafMs) this.#steadySinceMs = nowMs;
+    const mayJudge = nowMs - this.#steadySinceMs >= listenMs;
     const freed = await database.transaction(async (sender) => {
       const transaction = new Transaction(sender);
       await transaction.run(
@@ -65,8 +85,9 @@ export class Presence implements AsyncDisposable {
         processName,
         nowMs + shareHoldsForMs,
       );
-      return freeProcesses(transaction, 'alive_until_ms < ?', nowMs, this.#deps);
+      return mayJudge ? freeProcesses(transaction, 'alive_until_ms < ?', nowMs, this.#deps) : 0;
     });
+    this.#saidAtMs = nowMs;
     if (freed > 0) onFreed();
   }
 }

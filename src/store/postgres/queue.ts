@@ -2,9 +2,11 @@
 import type { QueueStore, Settlement } from '../contract/queue.ts';
 import { claim, queuedAccounts } from './claim.ts';
 import type { Database } from './database.ts';
+import type { Presence } from './presence.ts';
 
 export interface QueueParts {
   readonly processName: string;
+  readonly presence: Presence;
   readonly settle: (settlement: Settlement) => Promise<boolean>;
   readonly subscribe: QueueStore['subscribe'];
 }
@@ -13,11 +15,18 @@ const nextDueSql = `
   WITH RECURSIVE ${queuedAccounts}
   SELECT min((SELECT min(due_at_ms) FROM queue WHERE account_id = account.id)) AS due FROM account`;
 
-export function queueStore(database: Database, { processName, settle, subscribe }: QueueParts): QueueStore {
+export function queueStore(
+  database: Database,
+  { processName, presence, settle, subscribe }: QueueParts,
+): QueueStore {
   return {
     settle,
     subscribe,
-    claim: (input) => claim(database, processName, input),
+    heldUntilMs: () => presence.heldUntilMs,
+    async claim(input) {
+      await presence.assure();
+      return claim(database, processName, input);
+    },
     nextDueAtMs: async () => (await database.get<{ due: number | null }>(nextDueSql))?.due ?? undefined,
     freeLeases: ({ nowMs, longestWaitMs }) =>
       database.run(

@@ -224,6 +224,8 @@ export function queueStore(
   return {
     ...write,
     subscribe,
+    // One process has the folder.
+    heldUntilMs: () => Infinity,
     nextDueAtMs: async () =>
       reader.get<{ due: number | null }>(
         `WITH RECURSIVE account(id) AS (
