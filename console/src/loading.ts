@@ -31,7 +31,10 @@ export function useLoaded<T>(
     const isLatest = () => mine === latest.current;
     load(path).then(
       (data) => isLatest() && setState({ path, data }),
-      (error: unknown) => isLatest() && setState({ path, error: error as Error }),
+      // What is there goes on being shown: a list that could not be renewed is better than none.
+      (error: unknown) =>
+        isLatest() &&
+        setState((before) => ({ ...(before.path === path && before), path, error: error as Error })),
     );
   }, [path, round, version]);
   const reload = useCallback(() => setRound((n) => n + 1), []);
@@ -42,6 +45,12 @@ export function useLoaded<T>(
     reload,
   };
 }
+
+/** A part of what was loaded, loaded with it. */
+export const partOf = <T, Part>(loaded: Loaded<T>, pick: (data: T) => Part): Loaded<Part> => ({
+  ...loaded,
+  data: loaded.data && pick(loaded.data),
+});
 
 /** Loads again every so often while the page is looked at and `wanted` holds. */
 export function useRefresh(reload: () => void, everyMs: number, wanted: boolean): void {

@@ -2,10 +2,11 @@
 import { useState } from 'preact/hooks';
 import { call, post } from '../api.ts';
 import { useSpeech, useWords } from '../language.ts';
-import { useAction, useLoaded } from '../loading.ts';
+import { partOf, useAction, useLoaded } from '../loading.ts';
 import { Secret } from '../parts/copying.tsx';
 import { faultOf, Field } from '../parts/fields.tsx';
-import { Failure, Show } from '../parts/notices.tsx';
+import { Listing } from '../parts/listing.tsx';
+import { Failure } from '../parts/notices.tsx';
 import { Badge, Card, Page } from '../parts/page.tsx';
 import { useSession } from '../session.ts';
 import { relativeTime } from '../times.ts';
@@ -170,34 +171,32 @@ function Sessions() {
   });
   return (
     <Card title={profile.sessions} flush>
-      <Show of={loaded} lines={2}>
-        {({ sessions }) => (
-          <table>
-            <tbody>
-              {sessions.map(({ id, user_agent: agent, address, seen_at: seenAt, current }) => (
-                <tr key={id}>
-                  <td>
-                    <div>{browserOf(agent)}</div>
-                    <div class="small soft">
-                      {address} · {profile.seen(relativeTime(seenAt, language, Date.now()))}
-                    </div>
-                  </td>
-                  <td class="actions">
-                    {current ? (
-                      <Badge tone="good">{profile.current}</Badge>
-                    ) : (
-                      <button type="button" class="tiny" onClick={() => void end.run(id)}>
-                        {profile.end}
-                      </button>
-                    )}
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        )}
-      </Show>
       <Failure error={end.error} />
+      <Listing
+        of={partOf(loaded, ({ sessions }) => sessions)}
+        lines={2}
+        keyOf={({ id }) => id}
+        empty={null}
+        columns={[
+          { title: profile.browser, look: 'break', cell: ({ user_agent: agent }) => browserOf(agent) },
+          {
+            title: profile.lastSeen,
+            look: 'soft',
+            cell: ({ address, seen_at: at }) => `${relativeTime(at, language, Date.now())}, ${address}`,
+          },
+          {
+            title: undefined,
+            cell: ({ id, current }) =>
+              current ? (
+                <Badge tone="good">{profile.current}</Badge>
+              ) : (
+                <button type="button" class="tiny" onClick={() => void end.run(id)}>
+                  {profile.end}
+                </button>
+              ),
+          },
+        ]}
+      />
     </Card>
   );
 }

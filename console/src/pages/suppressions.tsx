@@ -3,10 +3,11 @@ import { useState } from 'preact/hooks';
 import { call, post } from '../api.ts';
 import { useWords } from '../language.ts';
 import { useAction } from '../loading.ts';
-import { usePages } from '../paging.ts';
+import { type Pages, usePages } from '../paging.ts';
 import { faultOf, Field } from '../parts/fields.tsx';
-import { Empty, Failure, Show } from '../parts/notices.tsx';
-import { Badge, Card, Confirm, Page, Time } from '../parts/page.tsx';
+import { Listing, useConfirmed } from '../parts/listing.tsx';
+import { Empty, Failure } from '../parts/notices.tsx';
+import { Badge, Card, Page, Time } from '../parts/page.tsx';
 import { go, useAddress, withQuery } from '../router.ts';
 import { useMayChange } from '../session.ts';
 
@@ -49,92 +50,67 @@ export function Suppressions() {
           <button type="submit">{actions.search}</button>
         </form>
         <div class="card flush">
-          <Show of={pages}>
-            {(list) =>
-              list.length === 0 ? (
-                <Empty
-                  icon="suppressions"
-                  title={search === '' ? suppressions.empty : suppressions.noMatch}
-                />
-              ) : (
-                <SuppressionTable list={list} onChange={pages.reload} />
-              )
-            }
-          </Show>
+          <SuppressionTable pages={pages} empty={search === '' ? suppressions.empty : suppressions.noMatch} />
         </div>
-        {pages.more !== undefined && (
-          <div>
-            <button type="button" onClick={pages.more}>
-              {actions.more}
-            </button>
-          </div>
-        )}
         {mayChange && <Add onAdded={pages.reload} />}
       </div>
     </Page>
   );
 }
 
-function SuppressionTable(props: { readonly list: readonly Suppression[]; readonly onChange: () => void }) {
+function SuppressionTable(props: { readonly pages: Pages<Suppression>; readonly empty: string }) {
   const { suppressions, actions } = useWords();
   const mayChange = useMayChange();
-  const [leaving, setLeaving] = useState<Suppression | undefined>();
-  const remove = useAction(async ({ recipient, stream }: Suppression) => {
-    setLeaving(undefined);
-    const path = `/api/suppressions/${encodeURIComponent(recipient)}?stream=${encodeURIComponent(stream)}`;
-    await call('DELETE', path);
-    props.onChange();
-  });
+  const remove = useConfirmed<Suppression>(
+    ({ recipient }) => ({
+      title: suppressions.remove(recipient),
+      text: suppressions.removeMore,
+      action: actions.remove,
+    }),
+    async ({ recipient, stream }) => {
+      const path = `/api/suppressions/${encodeURIComponent(recipient)}?stream=${encodeURIComponent(stream)}`;
+      await call('DELETE', path);
+      props.pages.reload();
+    },
+  );
   return (
     <>
-      <Failure error={remove.error} />
-      <div class="table-wrap">
-        <table>
-          <thead>
-            <tr>
-              <th>{suppressions.recipient}</th>
-              <th>{suppressions.reason}</th>
-              <th class="wide-only">{suppressions.stream}</th>
-              <th class="wide-only">{suppressions.since}</th>
-              <th>
-                <span class="visually-hidden">{actions.remove}</span>
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {props.list.map((entry) => (
-              <tr key={entry.id}>
-                <td class="break">{entry.recipient}</td>
-                <td>
-                  <Badge tone={entry.reason === 'manual' ? 'calm' : 'warn'}>
-                    {suppressions.reasons[entry.reason] ?? entry.reason}
-                  </Badge>
-                </td>
-                <td class="wide-only">{entry.stream === '*' ? suppressions.everyStream : entry.stream}</td>
-                <td class="wide-only soft">
-                  <Time at={entry.created_at} />
-                </td>
-                <td class="actions">
-                  {mayChange && (
-                    <button type="button" class="tiny" onClick={() => setLeaving(entry)}>
-                      {actions.remove}
-                    </button>
-                  )}
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
-      {leaving !== undefined && (
-        <Confirm
-          title={suppressions.remove(leaving.recipient)}
-          text={suppressions.removeMore}
-          action={actions.remove}
-          onYes={() => void remove.run(leaving)}
-          onNo={() => setLeaving(undefined)}
-        />
-      )}
+      {remove.view}
+      <Listing
+        of={props.pages}
+        keyOf={({ id }) => id}
+        empty={<Empty icon="suppressions" title={props.empty} />}
+        columns={[
+          { title: suppressions.recipient, look: 'break', cell: ({ recipient }) => recipient },
+          {
+            title: suppressions.reason,
+            cell: ({ reason }) => (
+              <Badge tone={reason === 'manual' ? 'calm' : 'warn'}>
+                {suppressions.reasons[reason] ?? reason}
+              </Badge>
+            ),
+          },
+          {
+            title: suppressions.stream,
+            look: 'wide-only',
+            cell: ({ stream }) => (stream === '*' ? suppressions.everyStream : stream),
+          },
+          {
+            title: suppressions.since,
+            look: 'wide-only soft',
+            cell: ({ created_at: at }) => <Time at={at} />,
+          },
+          {
+            title: undefined,
+            cell: (entry) =>
+              mayChange && (
+                <button type="button" class="tiny" onClick={() => remove.ask(entry)}>
+                  {actions.remove}
+                </button>
+              ),
+          },
+        ]}
+      />
     </>
   );
 }

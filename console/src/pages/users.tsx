@@ -2,11 +2,12 @@
 import { useState } from 'preact/hooks';
 import { call, post } from '../api.ts';
 import { useWords } from '../language.ts';
-import { useAction, useLoaded } from '../loading.ts';
+import { type Loaded, partOf, useAction, useLoaded } from '../loading.ts';
 import { Secret } from '../parts/copying.tsx';
 import { faultOf, Field, Select } from '../parts/fields.tsx';
-import { Failure, Show } from '../parts/notices.tsx';
-import { Badge, Card, Confirm, Page, Time } from '../parts/page.tsx';
+import { Listing, useConfirmed } from '../parts/listing.tsx';
+import { Failure } from '../parts/notices.tsx';
+import { Badge, Card, Page, Time } from '../parts/page.tsx';
 import { type Role, useSession } from '../session.ts';
 
 interface Member {
@@ -25,23 +26,20 @@ interface Invitation {
 
 const roleNames: readonly Role[] = ['owner', 'developer', 'support'];
 
+interface People {
+  readonly users: readonly Member[];
+  readonly invitations: readonly Invitation[];
+}
+
 export function Users() {
   const { users } = useWords();
-  const loaded = useLoaded<{ users: readonly Member[]; invitations: readonly Invitation[] }>('/api/users');
+  const loaded = useLoaded<People>('/api/users');
   return (
     <Page title={users.title} lead={users.lead}>
       <div class="columns">
         <div class="stack">
-          <Show of={loaded}>
-            {(data) => (
-              <>
-                <Members members={data.users} onChange={loaded.reload} />
-                {data.invitations.length > 0 && (
-                  <Invitations invitations={data.invitations} onChange={loaded.reload} />
-                )}
-              </>
-            )}
-          </Show>
+          <Members loaded={loaded} />
+          {(loaded.data?.invitations.length ?? 0) > 0 && <Invitations loaded={loaded} />}
         </div>
         <Invite onInvited={loaded.reload} />
       </div>
@@ -49,109 +47,111 @@ export function Users() {
   );
 }
 
-function Members(props: { readonly members: readonly Member[]; readonly onChange: () => void }) {
-  const { users, roles, profile, actions } = useWords();
+function Members({ loaded }: { readonly loaded: Loaded<People> }) {
+  const { users, profile, actions } = useWords();
   const { session } = useSession();
-  const [leaving, setLeaving] = useState<Member | undefined>();
   const change = useAction(async (member: Member, role: string) => {
     await call('PATCH', `/api/users/${member.id}`, { role });
-    props.onChange();
+    loaded.reload();
   });
-  const remove = useAction(async (member: Member) => {
-    setLeaving(undefined);
-    await call('DELETE', `/api/users/${member.id}`);
-    props.onChange();
-  });
+  const remove = useConfirmed<Member>(
+    ({ email }) => ({ title: users.remove(email), text: users.removeMore, action: actions.remove }),
+    async ({ id }) => {
+      await call('DELETE', `/api/users/${id}`);
+      loaded.reload();
+    },
+  );
   return (
     <Card title={users.members} flush>
-      <Failure error={change.error ?? remove.error} />
-      <div class="table-wrap">
-        <table>
-          <thead>
-            <tr>
-              <th>{users.email}</th>
-              <th>{users.role}</th>
-              <th class="wide-only">{users.factor}</th>
-              <th>
-                <span class="visually-hidden">{actions.remove}</span>
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {props.members.map((member) => (
-              <tr key={member.id}>
-                <td class="break">
-                  {member.email} {member.id === session.user.id && <span class="tag">{users.you}</span>}
-                </td>
-                <td>
-                  <select
-                    aria-label={`${users.role}: ${member.email}`}
-                    value={member.role}
-                    onChange={(event) => void change.run(member, event.currentTarget.value)}
-                  >
-                    {roleNames.map((role) => (
-                      <option key={role} value={role}>
-                        {roles[role]}
-                      </option>
-                    ))}
-                  </select>
-                </td>
-                <td class="wide-only">
-                  <Badge tone={member.second_factor ? 'good' : 'calm'}>
-                    {member.second_factor ? profile.on : profile.off}
-                  </Badge>
-                </td>
-                <td class="actions">
-                  <button type="button" class="tiny danger" onClick={() => setLeaving(member)}>
-                    {actions.remove}
-                  </button>
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
-      {leaving !== undefined && (
-        <Confirm
-          title={users.remove(leaving.email)}
-          text={users.removeMore}
-          action={actions.remove}
-          onYes={() => void remove.run(leaving)}
-          onNo={() => setLeaving(undefined)}
-        />
-      )}
+      <Failure error={change.error} />
+      {remove.view}
+      <Listing
+        of={partOf(loaded, (people) => people.users)}
+        keyOf={({ id }) => id}
+        empty={null}
+        columns={[
+          {
+            title: users.email,
+            look: 'break',
+            cell: ({ id, email }) => (
+              <>
+                {email} {id === session.user.id && <span class="tag">{users.you}</span>}
+              </>
+            ),
+          },
+          {
+            title: users.role,
+            cell: (member) => (
+              <RoleChoice member={member} onChoose={(role) => void change.run(member, role)} />
+            ),
+          },
+          {
+            title: users.factor,
+            look: 'wide-only',
+            cell: ({ second_factor: on }) => (
+              <Badge tone={on ? 'good' : 'calm'}>{on ? profile.on : profile.off}</Badge>
+            ),
+          },
+          {
+            title: undefined,
+            cell: (member) => (
+              <button type="button" class="tiny danger" onClick={() => remove.ask(member)}>
+                {actions.remove}
+              </button>
+            ),
+          },
+        ]}
+      />
     </Card>
   );
 }
 
-function Invitations(props: { readonly invitations: readonly Invitation[]; readonly onChange: () => void }) {
+function RoleChoice(props: { readonly member: Member; readonly onChoose: (role: string) => void }) {
+  const { users, roles } = useWords();
+  const { member, onChoose } = props;
+  return (
+    <select
+      class="narrow"
+      aria-label={`${users.role}: ${member.email}`}
+      value={member.role}
+      onChange={(event) => onChoose(event.currentTarget.value)}
+    >
+      {roleNames.map((role) => (
+        <option key={role} value={role}>
+          {roles[role]}
+        </option>
+      ))}
+    </select>
+  );
+}
+
+function Invitations({ loaded }: { readonly loaded: Loaded<People> }) {
   const { users, roles } = useWords();
   const withdraw = useAction(async (id: number) => {
     await call('DELETE', `/api/invitations/${id}`);
-    props.onChange();
+    loaded.reload();
   });
   return (
     <Card title={users.invitations} flush>
       <Failure error={withdraw.error} />
-      <table>
-        <tbody>
-          {props.invitations.map(({ id, email, role, expires_at: expiresAt }) => (
-            <tr key={id}>
-              <td>
-                <div class="break">{email || '—'}</div>
-                <div class="small soft">
-                  {roles[role]} · {users.expires} <Time at={expiresAt} />
-                </div>
-              </td>
-              <td class="actions">
-                <button type="button" class="tiny" onClick={() => void withdraw.run(id)}>
-                  {users.withdraw}
-                </button>
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
+      <Listing
+        of={partOf(loaded, ({ invitations }) => invitations)}
+        keyOf={({ id }) => id}
+        empty={null}
+        columns={[
+          { title: users.email, look: 'break', cell: ({ email }) => email || '—' },
+          { title: users.role, cell: ({ role }) => roles[role] },
+          { title: users.expires, look: 'wide-only soft', cell: ({ expires_at: at }) => <Time at={at} /> },
+          {
+            title: undefined,
+            cell: ({ id }) => (
+              <button type="button" class="tiny" onClick={() => void withdraw.run(id)}>
+                {users.withdraw}
+              </button>
+            ),
+          },
+        ]}
+      />
     </Card>
   );
 }
@@ -159,7 +159,7 @@ function Invitations(props: { readonly invitations: readonly Invitation[]; reado
 function Invite({ onInvited }: { readonly onInvited: () => void }) {
   const { users, roles, rolesMore } = useWords();
   const [email, setEmail] = useState('');
-  const [role, setRole] = useState<string>('developer');
+  const [role, setRole] = useState<Role>('developer');
   const [link, setLink] = useState('');
   const { run, running, error } = useAction(async () => {
     const answer = await post<{ link: string }>('/api/invitations', { email, role });
@@ -187,8 +187,9 @@ function Invite({ onInvited }: { readonly onInvited: () => void }) {
         <Select
           label={users.role}
           value={role}
-          onValue={setRole}
-          options={roleNames.map((name) => [name, `${roles[name]}: ${rolesMore[name]}`] as const)}
+          onValue={(value) => setRole(roleNames.find((name) => name === value) ?? 'support')}
+          options={roleNames.map((name) => [name, roles[name]] as const)}
+          hint={rolesMore[role]}
         />
         <Failure error={error} />
         <div>

@@ -1,7 +1,8 @@
 /** All webhooks with their health at a glance. */
 import { useWords } from '../language.ts';
-import { useLoaded, useRefresh } from '../loading.ts';
-import { Empty, Show } from '../parts/notices.tsx';
+import { partOf, useLoaded, useRefresh } from '../loading.ts';
+import { Listing } from '../parts/listing.tsx';
+import { Empty } from '../parts/notices.tsx';
 import { Badge, Page, Time, type Tone } from '../parts/page.tsx';
 import { useMayChange } from '../session.ts';
 import type { Webhook } from '../webhook.ts';
@@ -21,55 +22,42 @@ export function Webhooks() {
   return (
     <Page title={webhooks.title} lead={webhooks.lead} actions={add}>
       <div class="card flush">
-        <Show of={loaded}>
-          {({ webhooks: list }) =>
-            list.length === 0 ? (
-              <Empty icon="webhooks" title={webhooks.empty}>
-                <p>{webhooks.emptyMore}</p>
-                {add}
-              </Empty>
-            ) : (
-              <div class="table-wrap">
-                <table>
-                  <thead>
-                    <tr>
-                      <th>{webhooks.url}</th>
-                      <th>{webhooks.health}</th>
-                      <th class="wide-only">{webhooks.lastAccepted}</th>
-                      <th class="wide-only">{webhooks.requests}</th>
-                    </tr>
-                  </thead>
-                  <tbody>
-                    {list.map((webhook) => (
-                      <tr key={webhook.id}>
-                        <td class="break">
-                          <a class="row-link" href={`/webhooks/${webhook.id}`}>
-                            {webhook.url}
-                          </a>{' '}
-                          <span class="tag">{webhook.dialect}</span>
-                        </td>
-                        <td>
-                          <HealthBadge state={webhook.state} />
-                        </td>
-                        <td class="wide-only soft">
-                          {webhook.last_accepted_at === null ? (
-                            states.never
-                          ) : (
-                            <Time at={webhook.last_accepted_at} />
-                          )}
-                        </td>
-                        <td class="wide-only soft">
-                          {webhooks.accepted(webhook.requests.accepted)},{' '}
-                          {webhooks.failed(webhook.requests.failed)}
-                        </td>
-                      </tr>
-                    ))}
-                  </tbody>
-                </table>
-              </div>
-            )
+        <Listing
+          of={partOf(loaded, (answer) => answer.webhooks)}
+          keyOf={({ id }) => id}
+          empty={
+            <Empty icon="webhooks" title={webhooks.empty}>
+              <p>{webhooks.emptyMore}</p>
+              {add}
+            </Empty>
           }
-        </Show>
+          columns={[
+            {
+              title: webhooks.url,
+              look: 'break',
+              cell: ({ id, url, dialect }) => (
+                <>
+                  <a class="row-link" href={`/webhooks/${id}`}>
+                    {url}
+                  </a>{' '}
+                  <span class="tag">{dialect}</span>
+                </>
+              ),
+            },
+            { title: webhooks.health, cell: ({ state }) => <HealthBadge state={state} /> },
+            {
+              title: webhooks.lastAccepted,
+              look: 'wide-only soft',
+              cell: ({ last_accepted_at: at }) => (at === null ? states.never : <Time at={at} />),
+            },
+            {
+              title: webhooks.requests,
+              look: 'wide-only soft',
+              cell: ({ requests }) =>
+                `${webhooks.accepted(requests.accepted)}, ${webhooks.failed(requests.failed)}`,
+            },
+          ]}
+        />
       </div>
     </Page>
   );

@@ -73,19 +73,26 @@ export function Select({
   label,
   value,
   onValue,
+  hint,
   options,
-}: FieldProps & { readonly options: readonly (readonly [value: string, label: string])[] }) {
+}: Omit<FieldProps, 'fault'> & { readonly options: readonly (readonly [value: string, label: string])[] }) {
   const id = useId();
   return (
     <div class="field">
       <label for={id}>{label}</label>
-      <select id={id} value={value} onChange={(event) => onValue(event.currentTarget.value)}>
+      <select
+        id={id}
+        value={value}
+        aria-describedby={`${id}-more`}
+        onChange={(event) => onValue(event.currentTarget.value)}
+      >
         {options.map(([option, text]) => (
           <option key={option} value={option}>
             {text}
           </option>
         ))}
       </select>
+      <FieldNotes id={`${id}-more`} hint={hint} />
     </div>
   );
 }
@@ -93,7 +100,7 @@ export function Select({
 function FieldNotes(props: {
   readonly id: string;
   readonly hint: string | undefined;
-  readonly fault: string | undefined;
+  readonly fault?: string | undefined;
 }) {
   if (props.fault === undefined && props.hint === undefined) return null;
   return (

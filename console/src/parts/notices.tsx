@@ -54,7 +54,11 @@ export function Show<T>(props: {
   readonly children: (data: T) => ComponentChildren;
 }) {
   const { data, error, reload } = props.of;
-  if (data !== undefined && error === undefined) return <>{props.children(data)}</>;
-  if (error !== undefined) return <Failure error={error} again={reload} />;
-  return <Loading lines={props.lines ?? 5} />;
+  if (data === undefined && error === undefined) return <Loading lines={props.lines ?? 5} />;
+  return (
+    <>
+      <Failure error={error} again={reload} />
+      {data !== undefined && props.children(data)}
+    </>
+  );
 }

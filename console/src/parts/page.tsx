@@ -15,7 +15,7 @@ export function Page(props: {
   }, [props.title]);
   return (
     <div class="stack">
-      <div class="row between top">
+      <div class="row between top page-head">
         <div class="stack tight grow">
           <h1>{props.title}</h1>
           {props.lead !== undefined && <p class="soft">{props.lead}</p>}

@@ -140,6 +140,8 @@ export const en = {
     name: 'Name',
     created: 'Created',
     state: 'State',
+    noTokens: 'No token yet.',
+    noLogins: 'No login yet.',
     smtp: 'SMTP',
     smtpLead: 'For programs that send mail by SMTP.',
     host: 'Server',
@@ -370,7 +372,8 @@ export const en = {
     code: 'Code',
     sessions: 'Where you are signed in',
     current: 'this browser',
-    seen: (when: string) => `seen ${when}`,
+    browser: 'Browser',
+    lastSeen: 'Last seen',
     end: 'Sign out there',
   },
   users: {

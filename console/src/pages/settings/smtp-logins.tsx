@@ -2,13 +2,15 @@
 import { useState } from 'preact/hooks';
 import { call, post } from '../../api.ts';
 import { useWords } from '../../language.ts';
-import { useAction, useLoaded } from '../../loading.ts';
+import { type Loaded, partOf, useAction, useLoaded } from '../../loading.ts';
 import { Code, Secret } from '../../parts/copying.tsx';
 import { faultOf, Field } from '../../parts/fields.tsx';
+import { Listing, useConfirmed } from '../../parts/listing.tsx';
 import { Failure, Show } from '../../parts/notices.tsx';
-import { Badge, Card, Confirm, Segments } from '../../parts/page.tsx';
+import { Card, Segments } from '../../parts/page.tsx';
 import { useMayChange } from '../../session.ts';
 import { type ExampleName, exampleNames, examples } from './examples.ts';
+import { CredentialBadge } from './tokens.tsx';
 
 interface Login {
   readonly username: string;
@@ -42,7 +44,7 @@ export function SmtpLogins() {
               <dt>{settings.security}</dt>
               <dd>STARTTLS</dd>
             </dl>
-            <Logins logins={access.logins} onChange={loaded.reload} />
+            <Logins loaded={loaded} />
             {mayChange && <NewLogin onMade={loaded.reload} />}
             <Examples access={access} />
           </>
@@ -52,59 +54,42 @@ export function SmtpLogins() {
   );
 }
 
-function Logins({ logins, onChange }: { readonly logins: readonly Login[]; readonly onChange: () => void }) {
+function Logins({ loaded }: { readonly loaded: Loaded<SmtpAccess> }) {
   const { settings, actions } = useWords();
   const mayChange = useMayChange();
-  const [revoking, setRevoking] = useState('');
-  const revoke = useAction(async (username: string) => {
-    setRevoking('');
-    await call('DELETE', `/api/smtp-logins/${encodeURIComponent(username)}`);
-    onChange();
-  });
+  const revoke = useConfirmed<Login>(
+    ({ username }) => ({
+      title: settings.loginRevoke(username),
+      text: settings.tokenRevokeMore,
+      action: actions.revoke,
+    }),
+    async ({ username }) => {
+      await call('DELETE', `/api/smtp-logins/${encodeURIComponent(username)}`);
+      loaded.reload();
+    },
+  );
   return (
     <>
-      <Failure error={revoke.error} />
-      <table>
-        <thead>
-          <tr>
-            <th>{settings.username}</th>
-            <th>{settings.state}</th>
-            <th>
-              <span class="visually-hidden">{actions.revoke}</span>
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {logins.map(({ username, revoked_at: revokedAt }) => (
-            <tr key={username}>
-              <td>
-                <code>{username}</code>
-              </td>
-              <td>
-                <Badge tone={revokedAt === null ? 'good' : 'calm'}>
-                  {revokedAt === null ? settings.good : settings.revoked}
-                </Badge>
-              </td>
-              <td class="actions">
-                {revokedAt === null && mayChange && (
-                  <button type="button" class="tiny" onClick={() => setRevoking(username)}>
-                    {actions.revoke}
-                  </button>
-                )}
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-      {revoking !== '' && (
-        <Confirm
-          title={settings.loginRevoke(revoking)}
-          text={settings.tokenRevokeMore}
-          action={actions.revoke}
-          onYes={() => void revoke.run(revoking)}
-          onNo={() => setRevoking('')}
-        />
-      )}
+      {revoke.view}
+      <Listing
+        of={partOf(loaded, ({ logins }) => logins)}
+        keyOf={({ username }) => username}
+        empty={<p class="soft small">{settings.noLogins}</p>}
+        columns={[
+          { title: settings.username, look: 'break', cell: ({ username }) => <code>{username}</code> },
+          { title: settings.state, cell: (login) => <CredentialBadge of={login} /> },
+          {
+            title: undefined,
+            cell: (login) =>
+              login.revoked_at === null &&
+              mayChange && (
+                <button type="button" class="tiny" onClick={() => revoke.ask(login)}>
+                  {actions.revoke}
+                </button>
+              ),
+          },
+        ]}
+      />
     </>
   );
 }

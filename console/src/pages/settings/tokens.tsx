@@ -2,11 +2,12 @@
 import { useState } from 'preact/hooks';
 import { call, post } from '../../api.ts';
 import { useWords } from '../../language.ts';
-import { useAction, useLoaded } from '../../loading.ts';
+import { type Loaded, partOf, useAction, useLoaded } from '../../loading.ts';
 import { Secret } from '../../parts/copying.tsx';
 import { Field } from '../../parts/fields.tsx';
-import { Failure, Show } from '../../parts/notices.tsx';
-import { Badge, Card, Confirm, Time } from '../../parts/page.tsx';
+import { Listing, useConfirmed } from '../../parts/listing.tsx';
+import { Failure } from '../../parts/notices.tsx';
+import { Badge, Card, Time } from '../../parts/page.tsx';
 import { useMayChange } from '../../session.ts';
 
 interface Token {
@@ -22,79 +23,59 @@ export function Tokens() {
   const loaded = useLoaded<{ tokens: readonly Token[] }>('/api/tokens');
   return (
     <Card title={settings.tokens} lead={settings.tokensLead}>
-      <Show of={loaded} lines={3}>
-        {({ tokens }) => <TokenTable tokens={tokens} onChange={loaded.reload} />}
-      </Show>
+      <TokenTable loaded={loaded} />
       {mayChange && <NewToken onMade={loaded.reload} />}
     </Card>
   );
 }
 
-function TokenTable({
-  tokens,
-  onChange,
-}: {
-  readonly tokens: readonly Token[];
-  readonly onChange: () => void;
-}) {
+function TokenTable({ loaded }: { readonly loaded: Loaded<{ tokens: readonly Token[] }> }) {
   const { settings, actions } = useWords();
   const mayChange = useMayChange();
-  const [revoking, setRevoking] = useState<Token | undefined>();
-  const revoke = useAction(async (token: Token) => {
-    setRevoking(undefined);
-    await call('DELETE', `/api/tokens/${token.id}`);
-    onChange();
-  });
+  const revoke = useConfirmed<Token>(
+    ({ name }) => ({
+      title: settings.tokenRevoke(name),
+      text: settings.tokenRevokeMore,
+      action: actions.revoke,
+    }),
+    async ({ id }) => {
+      await call('DELETE', `/api/tokens/${id}`);
+      loaded.reload();
+    },
+  );
   return (
     <>
-      <Failure error={revoke.error} />
-      <div class="table-wrap">
-        <table>
-          <thead>
-            <tr>
-              <th>{settings.name}</th>
-              <th>{settings.state}</th>
-              <th class="wide-only">{settings.created}</th>
-              <th>
-                <span class="visually-hidden">{actions.revoke}</span>
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {tokens.map((token) => (
-              <tr key={token.id}>
-                <td class="break">{token.name}</td>
-                <td>
-                  <Badge tone={token.revoked_at === null ? 'good' : 'calm'}>
-                    {token.revoked_at === null ? settings.good : settings.revoked}
-                  </Badge>
-                </td>
-                <td class="wide-only">
-                  <Time at={token.created_at} />
-                </td>
-                <td class="actions">
-                  {token.revoked_at === null && mayChange && (
-                    <button type="button" class="tiny" onClick={() => setRevoking(token)}>
-                      {actions.revoke}
-                    </button>
-                  )}
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
-      {revoking !== undefined && (
-        <Confirm
-          title={settings.tokenRevoke(revoking.name)}
-          text={settings.tokenRevokeMore}
-          action={actions.revoke}
-          onYes={() => void revoke.run(revoking)}
-          onNo={() => setRevoking(undefined)}
-        />
-      )}
+      {revoke.view}
+      <Listing
+        of={partOf(loaded, ({ tokens }) => tokens)}
+        lines={3}
+        keyOf={({ id }) => id}
+        empty={<p class="soft small">{settings.noTokens}</p>}
+        columns={[
+          { title: settings.name, look: 'break', cell: ({ name }) => name },
+          { title: settings.state, cell: (token) => <CredentialBadge of={token} /> },
+          { title: settings.created, look: 'wide-only', cell: ({ created_at: at }) => <Time at={at} /> },
+          {
+            title: undefined,
+            cell: (token) =>
+              token.revoked_at === null &&
+              mayChange && (
+                <button type="button" class="tiny" onClick={() => revoke.ask(token)}>
+                  {actions.revoke}
+                </button>
+              ),
+          },
+        ]}
+      />
     </>
   );
+}
+
+/** Whether a token or a login lets anybody in. */
+export function CredentialBadge(props: { readonly of: { readonly revoked_at: string | null } }) {
+  const { settings } = useWords();
+  const good = props.of.revoked_at === null;
+  return <Badge tone={good ? 'good' : 'calm'}>{good ? settings.good : settings.revoked}</Badge>;
 }
 
 function NewToken({ onMade }: { readonly onMade: () => void }) {
