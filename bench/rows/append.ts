@@ -71,6 +71,7 @@ async function acceptMessages(store: Store): Promise<readonly number[]> {
     listUnsubscribe: true,
     trackingHost: '',
     templateId: undefined,
+    templateVersion: undefined,
     idempotency: undefined,
     atMs: 0,
   });

@@ -24,6 +24,7 @@ import { Settings } from './pages/settings.tsx';
 import { SignIn } from './pages/sign-in.tsx';
 import { Suppressions } from './pages/suppressions.tsx';
 import { TemplatePage } from './pages/template.tsx';
+import { TemplateVersions } from './pages/template/versions.tsx';
 import { Templates } from './pages/templates.tsx';
 import { Users } from './pages/users.tsx';
 import { WebhookPage } from './pages/webhook.tsx';
@@ -83,7 +84,7 @@ function Gate() {
 }
 
 function Content({ path }: { readonly path: string }) {
-  const [, first = '', second = ''] = path.split('/');
+  const [, first = '', second = '', third = ''] = path.split('/');
   switch (first) {
     case '':
     case 'messages':
@@ -95,7 +96,9 @@ function Content({ path }: { readonly path: string }) {
     case 'webhooks':
       return second === '' ? <Webhooks /> : <WebhookPage key={second} id={second} />;
     case 'templates':
-      return second === '' ? <Templates /> : <TemplatePage key={second} id={second} />;
+      if (second === '') return <Templates />;
+      if (third === 'versions') return <TemplateVersions key={second} id={second} />;
+      return <TemplatePage key={second} id={second} />;
     case 'domains':
       return <Domains />;
     case 'suppressions':

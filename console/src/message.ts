@@ -15,6 +15,8 @@ export interface Message {
   readonly metadata: Readonly<Record<string, unknown>>;
   readonly stream: string;
   readonly track: { readonly opens: boolean; readonly clicks: boolean };
+  readonly template_id: number | null;
+  readonly template_version: number | null;
   readonly size_bytes: number;
 }
 

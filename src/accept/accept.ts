@@ -109,11 +109,12 @@ type DraftFacts =
   | 'trackText'
   | 'listUnsubscribe'
   | 'trackingHost'
-  | 'templateId';
+  | 'templateId'
+  | 'templateVersion';
 
 /** What the draft says as it is, with the defaults where it says nothing. */
 function submissionOf(
-  { account, door, envelopeSender, options, templateId }: Draft,
+  { account, door, envelopeSender, options, template }: Draft,
   { settings, trackingHost }: MessageDefaults,
 ): Pick<NewSubmission, DraftFacts> {
   return {
@@ -128,7 +129,8 @@ function submissionOf(
     trackText: options.trackText ?? settings.trackText,
     listUnsubscribe: options.listUnsubscribe ?? settings.listUnsubscribe,
     trackingHost,
-    templateId,
+    templateId: template?.id,
+    templateVersion: template?.version,
   };
 }
 

@@ -65,7 +65,8 @@ export interface Draft {
   /** `raw`: a MIME message as it came by SMTP (CRLF line ends). */
   readonly mail: { readonly raw: Uint8Array } | { readonly content: MailContent };
   readonly options: DraftOptions;
-  readonly templateId: number | undefined;
+  /** What it was made of. */
+  readonly template: { readonly id: number; readonly version: number | undefined } | undefined;
   readonly idempotency: { readonly key: string; readonly fingerprint: string } | undefined;
 }
 

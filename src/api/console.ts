@@ -21,6 +21,7 @@ const pages = [
   '/webhooks/:id',
   '/templates',
   '/templates/:id',
+  '/templates/:id/versions',
   '/domains',
   '/suppressions',
   '/settings',

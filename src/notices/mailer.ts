@@ -80,7 +80,7 @@ async function mail(
       trackClicks: false,
       listUnsubscribe: false,
     },
-    templateId: undefined,
+    template: undefined,
     idempotency: { key: `aftersend-notice-${notice.id}`, fingerprint: `${notice.id}` },
   });
 }

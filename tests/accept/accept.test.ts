@@ -41,7 +41,7 @@ async function startAccept() {
     recipients: [{ address: 'ann@example.org', role: 'to' }],
     mail: { raw: Buffer.from(raw) },
     options: noOptions,
-    templateId: undefined,
+    template: undefined,
     idempotency: undefined,
     ...changes,
   });

@@ -161,6 +161,7 @@ describe('templates', () => {
       text: 'Hi {{ name }}',
       missing_variables: 'error',
       list_unsubscribe: null,
+      version: 1,
       created_at: '2026-11-21T12:00:00.000Z',
       updated_at: '2026-11-21T12:00:00.000Z',
     });
@@ -172,6 +173,7 @@ describe('templates', () => {
     assert.deepEqual(changed.json, {
       ...made.json,
       ...body,
+      version: 2,
       updated_at: '2026-11-21T12:00:01.000Z',
     });
     const lenient = await api.post('/api/templates/1/preview', {}, 200);
@@ -181,6 +183,38 @@ describe('templates', () => {
     assert.equal((await api.call('DELETE', '/api/templates/1')).status, 204);
     assert.equal((await api.call('DELETE', '/api/templates/1')).status, 404);
     assert.deepEqual(ids((await api.get('/api/templates')).json.templates), [2]);
+  });
+
+  test('what it was is listed, shown and taken back, by its own account alone', async () => {
+    await using api = await startApi();
+    await api.post('/api/templates', { name: 'order', subject: 'Order', html: '<p>on its way</p>' });
+    await api.clock.advance(1000);
+    const body = { name: 'orders', subject: 'Your order', html: '<p>left</p>', text: 'left' };
+    await api.call('PATCH', '/api/templates/1', { body });
+    const { versions } = (await api.get('/api/templates/1/versions')).json;
+    const program = { author: '' };
+    assert.deepEqual(versions, [
+      { ...program, version: 2, saved_at: '2026-11-21T12:00:01.000Z', name: 'orders', subject: 'Your order' },
+      { ...program, version: 1, saved_at: '2026-11-21T12:00:00.000Z', name: 'order', subject: 'Order' },
+    ]);
+    const first = (await api.get('/api/templates/1/versions/1')).json;
+    assert.deepEqual([first.subject, first.html, first.text], ['Order', '<p>on its way</p>', null]);
+    const restored = await api.post('/api/templates/1/versions/1/restore', {}, 200);
+    const { version, name, subject, html, text } = restored.json;
+    assert.deepEqual([version, name, subject, html, text], [3, 'orders', 'Order', '<p>on its way</p>', null]);
+    assert.deepEqual((await api.get('/api/templates/1')).json, restored.json);
+
+    await api.get('/api/templates/1/versions/9', 404);
+    await api.get('/api/templates/2/versions', 404);
+    const token = await api.otherToken();
+    for (const [method, path] of [
+      ['GET', ''],
+      ['GET', '/1'],
+      ['POST', '/1/restore'],
+    ] as const) {
+      const answer = await api.call(method, `/api/templates/1/versions${path}`, { token });
+      assert.equal(answer.status, 404, `${method} ${path}`);
+    }
   });
 
   test('what could never be sent is refused as it is written', async () => {

@@ -101,7 +101,8 @@ describe('sending by the native API', () => {
     const second = await storedMail(api, byId.json.id);
     assert.equal(second.from?.address, 'ann@example.com');
     assert.equal(second.subject, 'Re: 42');
-    assert.equal((await api.get(`/api/messages/${byId.json.id}`)).json.template_id, id);
+    const made = (await api.get(`/api/messages/${byId.json.id}`)).json;
+    assert.deepEqual([made.template_id, made.template_version], [id, 1]);
 
     const missing = await api.post('/api/messages', { to, template: { id, params: { number: 1 } } }, 422);
     assert.equal(missing.json.error.code, 'template-variable-missing');

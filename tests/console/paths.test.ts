@@ -127,3 +127,35 @@ test('a template is written, seen with its sample parameters, and sent as a test
   await page.getByText('The recipient opened the message').waitFor();
   assert.deepEqual(complaints, []);
 });
+
+test('a template is changed, seen what changed, and taken back; a message says which version it was', async (context) => {
+  await using visit = await signedIn(context, { locale: 'en-US' });
+  if (visit === undefined) return;
+  const { page, complaints, service } = visit;
+  await page.goto(`${service.url}/templates/new`);
+  await page.getByLabel('Name', { exact: true }).fill('order');
+  await page.getByLabel('Subject').fill('Order');
+  await page.getByLabel('HTML').fill('<p>Dear Ann,</p>\n<p>it is on its way.</p>');
+  await page.getByRole('button', { name: 'Save' }).click();
+  await page.waitForURL('**/templates/1');
+  await page.getByLabel('HTML').fill('<p>Dear Ann,</p>\n<p>it has left.</p>');
+  await page.getByRole('button', { name: 'Save' }).click();
+  await page.getByRole('link', { name: 'Version 2: all versions' }).click();
+  await page.getByRole('heading', { name: 'Versions of “order”' }).waitFor();
+  const html = page.getByRole('region', { name: 'HTML' });
+  assert.equal(await html.locator('del').textContent(), '<p>it is on its way.</p>');
+  assert.equal(await html.locator('ins').textContent(), '<p>it has left.</p>');
+  assert.deepEqual(await offences(page), []);
+
+  await page.getByRole('button', { name: 'Take back to this' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Take back to this' }).click();
+  await page.getByRole('cell', { name: '3 now' }).waitFor();
+  await html.locator('ins', { hasText: 'it is on its way.' }).waitFor();
+  await page.goBack();
+  await page.getByRole('link', { name: 'Version 3: all versions' }).waitFor();
+  await page.getByRole('button', { name: 'Send', exact: true }).click();
+  await page.getByText('Sent: see its story').click();
+  await page.getByRole('link', { name: 'no. 1, version 3' }).click();
+  await page.getByRole('heading', { name: 'Versions of “order”' }).waitFor();
+  assert.deepEqual(complaints, []);
+});

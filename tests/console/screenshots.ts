@@ -4,7 +4,7 @@
  */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Reader, signedIn, type Visit } from './signed-in.ts';
+import { callAs, type Reader, signedIn, type Visit } from './signed-in.ts';
 
 const folder = join(import.meta.dirname, '../../docs/images');
 
@@ -37,18 +37,12 @@ const shots: readonly (readonly [name: string, path: string])[] = [
 
 /** Everything that the pages show, made through the API as a program would. */
 async function fill({ service, page }: Visit, language: 'en' | 'ru'): Promise<void> {
-  const send = (method: string, path: string, body?: object) =>
-    page.evaluate(`fetch(${JSON.stringify(path)}, {
-      method: ${JSON.stringify(method)},
-      headers: { 'content-type': 'application/json', 'aftersend-console': '1' },
-      ${body === undefined ? '' : `body: ${JSON.stringify(JSON.stringify(body))},`}
-    }).then((answer) => answer.json())`) as Promise<{ url: string }>;
-  const { url } = await send('GET', '/api/receiver');
-  await send('POST', '/api/webhooks', { url, dialect: 'aftersend', batch: { age_seconds: 0 } });
+  const { url } = await callAs<{ url: string }>(page, 'GET', '/api/receiver');
+  await callAs(page, 'POST', '/api/webhooks', { url, dialect: 'aftersend', batch: { age_seconds: 0 } });
   for (const behaviour of behaviours) {
     const to = [`${behaviour}@simulator.test`];
     const content = { from: 'Shop <shop@example.com>', ...mail[language], tags: ['order'] };
-    await send('POST', '/api/messages', { ...content, to, metadata: { order: 42 } });
+    await callAs(page, 'POST', '/api/messages', { ...content, to, metadata: { order: 42 } });
   }
   await page.goto(`${service.url}/messages/2`);
   await page.locator('.timeline > li:nth-child(4)').waitFor();

@@ -55,6 +55,17 @@ export async function signedIn(
   return { service, page, context, complaints, [Symbol.asyncDispose]: () => all.disposeAsync() };
 }
 
+/** Calls the API as the page's own person. @returns its answer, undefined for none */
+export const callAs = <T>(page: Page, method: string, path: string, body?: object): Promise<T> =>
+  page.evaluate(`fetch(${JSON.stringify(path)}, {
+    method: ${JSON.stringify(method)},
+    headers: { 'aftersend-console': '1', ${body === undefined ? '' : "'content-type': 'application/json'"} },
+    ${body === undefined ? '' : `body: ${JSON.stringify(JSON.stringify(body))},`}
+  }).then(async (answer) => {
+    if (!answer.ok) throw new Error(${JSON.stringify(`${method} ${path} answered `)} + (await answer.text()));
+    return answer.status === 204 ? undefined : answer.json();
+  })`);
+
 /** What axe finds seriously wrong. Its script goes past the page's policy, as a browser extension does. */
 export async function offences(page: Page): Promise<readonly string[]> {
   const { violations, passes } = (await page.evaluate(`(() => { ${axe.source}; return axe.run(); })()`)) as {

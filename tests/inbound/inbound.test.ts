@@ -92,6 +92,7 @@ async function message(): Promise<number> {
     trackingHost: '',
     listUnsubscribe: true,
     templateId: undefined,
+    templateVersion: undefined,
     idempotency: undefined,
     atMs: clock.now(),
   });

@@ -142,6 +142,14 @@ function Facts({ message }: { readonly message: Story }) {
             </dd>
           </>
         )}
+        {message.template_id !== null && (
+          <>
+            <dt>{messages.template}</dt>
+            <dd>
+              <MadeOf id={message.template_id} version={message.template_version} />
+            </dd>
+          </>
+        )}
         {metadata.length > 0 && (
           <>
             <dt>{messages.metadata}</dt>
@@ -161,6 +169,13 @@ function Facts({ message }: { readonly message: Story }) {
       </dl>
     </Card>
   );
+}
+
+/** The template as it was when the message was made of it. */
+function MadeOf({ id, version }: { readonly id: number; readonly version: number | null }) {
+  const { messages } = useWords();
+  if (version === null) return <a href={`/templates/${id}`}>{messages.templateNumber(id)}</a>;
+  return <a href={`/templates/${id}/versions?to=${version}`}>{messages.templateVersion(id, version)}</a>;
 }
 
 function Attempts({ attempts }: { readonly attempts: readonly Attempt[] }) {

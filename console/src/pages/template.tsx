@@ -10,7 +10,10 @@ import { go } from '../router.ts';
 import { useMayChange } from '../session.ts';
 import type { Template } from '../template.ts';
 
-const newTemplate: Omit<Template, 'id' | 'updated_at'> = {
+/** What is written. */
+type Draft = Omit<Template, 'id' | 'version' | 'updated_at'>;
+
+const newTemplate: Draft = {
   name: '',
   from_email: '',
   from_name: '',
@@ -33,7 +36,17 @@ export function TemplatePage({ id }: { readonly id: string }) {
     );
   }
   return (
-    <Page title={loaded.data?.name ?? templates.title} lead={back}>
+    <Page
+      title={loaded.data?.name ?? templates.title}
+      lead={back}
+      actions={
+        loaded.data !== undefined && (
+          <a class="button" href={`/templates/${loaded.data.id}/versions`}>
+            {templates.versionCount(loaded.data.version)}
+          </a>
+        )
+      }
+    >
       <Show of={loaded}>
         {(template) => (
           <>
@@ -46,11 +59,7 @@ export function TemplatePage({ id }: { readonly id: string }) {
   );
 }
 
-function Editor(props: {
-  readonly id?: number;
-  readonly template: Omit<Template, 'id' | 'updated_at'>;
-  readonly onSaved?: () => void;
-}) {
+function Editor(props: { readonly id?: number; readonly template: Draft; readonly onSaved?: () => void }) {
   const { templates, actions } = useWords();
   const mayChange = useMayChange();
   const { id, template, onSaved } = props;

@@ -1,13 +1,14 @@
 /** All templates, and a way to a new one. */
 import { useWords } from '../language.ts';
 import { usePages } from '../paging.ts';
-import { Empty, Show } from '../parts/notices.tsx';
+import { Listing } from '../parts/listing.tsx';
+import { Empty } from '../parts/notices.tsx';
 import { Page, Time } from '../parts/page.tsx';
 import { useMayChange } from '../session.ts';
 import type { Template } from '../template.ts';
 
 export function Templates() {
-  const { templates, actions } = useWords();
+  const { templates } = useWords();
   const mayChange = useMayChange();
   const pages = usePages<'templates', Template>('/api/templates', 'templates');
   const add = mayChange && (
@@ -18,51 +19,31 @@ export function Templates() {
   return (
     <Page title={templates.title} lead={templates.lead} actions={add}>
       <div class="card flush">
-        <Show of={pages}>
-          {(list) =>
-            list.length === 0 ? (
-              <Empty icon="templates" title={templates.empty}>
-                <p>{templates.emptyMore}</p>
-                {add}
-              </Empty>
-            ) : (
-              <div class="table-wrap">
-                <table>
-                  <thead>
-                    <tr>
-                      <th>{templates.name}</th>
-                      <th class="wide-only">{templates.subject}</th>
-                      <th>{templates.changed}</th>
-                    </tr>
-                  </thead>
-                  <tbody>
-                    {list.map((template) => (
-                      <tr key={template.id}>
-                        <td class="break">
-                          <a class="row-link" href={`/templates/${template.id}`}>
-                            {template.name}
-                          </a>
-                        </td>
-                        <td class="wide-only break soft">{template.subject}</td>
-                        <td class="soft">
-                          <Time at={template.updated_at} />
-                        </td>
-                      </tr>
-                    ))}
-                  </tbody>
-                </table>
-              </div>
-            )
+        <Listing
+          of={pages}
+          keyOf={({ id }) => id}
+          empty={
+            <Empty icon="templates" title={templates.empty}>
+              <p>{templates.emptyMore}</p>
+              {add}
+            </Empty>
           }
-        </Show>
+          columns={[
+            {
+              title: templates.name,
+              look: 'break',
+              cell: ({ id, name }) => (
+                <a class="row-link" href={`/templates/${id}`}>
+                  {name}
+                </a>
+              ),
+            },
+            { title: templates.subject, look: 'wide-only break soft', cell: ({ subject }) => subject },
+            { title: templates.version, look: 'wide-only number', cell: ({ version }) => version },
+            { title: templates.changed, look: 'soft', cell: ({ updated_at: at }) => <Time at={at} /> },
+          ]}
+        />
       </div>
-      {pages.more !== undefined && (
-        <div>
-          <button type="button" onClick={pages.more}>
-            {actions.more}
-          </button>
-        </div>
-      )}
     </Page>
   );
 }

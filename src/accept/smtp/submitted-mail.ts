@@ -17,7 +17,7 @@ export function makeDraft(received: ReceivedMail, account: Account): Draft {
     recipients: withRoles(received.recipients, readFacts(raw)),
     mail: { raw },
     options,
-    templateId: undefined,
+    template: undefined,
     idempotency: undefined,
   };
 }

@@ -247,7 +247,7 @@ function draftOf(
       },
     },
     options: { ...noOptions, listUnsubscribe: template?.listUnsubscribe },
-    templateId: template?.id,
+    template,
     idempotency: undefined,
   };
 }

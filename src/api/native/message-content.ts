@@ -118,7 +118,7 @@ export function messageContentRoutes(app: App, { accept, store }: ContentDepende
           listUnsubscribe: message.listUnsubscribe,
           trackText: message.trackText,
         },
-        templateId: message.templateId,
+        template: templateOf(message),
         idempotency: undefined,
       });
       reply.code(201);
@@ -126,6 +126,9 @@ export function messageContentRoutes(app: App, { accept, store }: ContentDepende
     },
   );
 }
+
+const templateOf = ({ templateId, templateVersion }: Message) =>
+  templateId === undefined ? undefined : { id: templateId, version: templateVersion };
 
 /** Without Message-ID and Date, which are made anew: many receivers throw away what has an id that they have seen. */
 function withoutIdentity(raw: Uint8Array): Uint8Array {

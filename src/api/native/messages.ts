@@ -43,6 +43,7 @@ const messageProperties = {
   track: Type.Object({ opens: Type.Boolean(), clicks: Type.Boolean(), text: Type.Boolean() }),
   list_unsubscribe: Type.Boolean(),
   template_id: nullable(Id),
+  template_version: nullable(Id),
   size_bytes: Type.Integer(),
 };
 const MessageShape = Type.Object(messageProperties);
@@ -187,6 +188,7 @@ function messageShape(message: Message): Static<typeof MessageShape> {
     track: { opens: message.trackOpens, clicks: message.trackClicks, text: message.trackText },
     list_unsubscribe: message.listUnsubscribe,
     template_id: message.templateId ?? null,
+    template_version: message.templateVersion ?? null,
     size_bytes: message.sizeBytes,
   };
 }

@@ -179,7 +179,7 @@ export function sendRoute(app: App, dependencies: SendDependencies): void {
           trackText: body.track?.text,
           listUnsubscribe: body.list_unsubscribe ?? template?.listUnsubscribe,
         },
-        templateId: template?.id,
+        template,
         idempotency,
       };
       const { messageIds, recipients, repeated } = await accept(draft).catch((error: unknown) => {

@@ -1,18 +1,23 @@
-/** Templates: made, looked at, changed, tried out and removed by their account. None is stored that cannot be parsed. */
+/** Templates: made, looked at, changed, taken back, tried out and removed by their account. None is stored that cannot be parsed. */
 import { type Static, Type } from '@fastify/type-provider-typebox';
 import { checkTemplate, maxPartChars, renderTemplate } from '../../accept/templates/render.ts';
 import { addressOf } from '../../mail/address.ts';
 import type { Clock } from '../../platform/clock.ts';
-import {
-  missingVariablesRules,
-  type Template,
-  type TemplateContent,
-  type TemplateStore,
-} from '../../store/contract/templates.ts';
+import type { Template, TemplateContent, TemplateStore } from '../../store/contract/templates.ts';
 import type { App } from '../app.ts';
 import { ApiError, notFound } from '../errors.ts';
 import { strangerPage } from '../stranger-page.ts';
-import { closed, Id, IdParams, isoTime, NextCursor, nullable, page, PageQuery, Time } from './shapes.ts';
+import { closed, IdParams, NextCursor, nullable, page, PageQuery } from './shapes.ts';
+import {
+  authorOf,
+  changed,
+  ListUnsubscribe,
+  MissingVariablesRule,
+  nameTaken,
+  templateShape,
+  TemplateShape,
+} from './template-shapes.ts';
+import { templateVersionRoutes } from './template-versions.ts';
 
 const Name = Type.String({ minLength: 1, maxLength: 100, description: 'Unique in the account' });
 const Part = Type.String({ maxLength: maxPartChars });
@@ -22,14 +27,6 @@ const FromEmail = Type.String({
 });
 const FromName = Type.String({ maxLength: 200 });
 const Subject = Type.String({ maxLength: 1000, description: 'Liquid' });
-const MissingVariablesRule = Type.Enum(missingVariablesRules, {
-  description: 'Whether a parameter that a send call does not give is an error or empty',
-});
-
-const ListUnsubscribe = Type.Union([Type.Boolean(), Type.Null()], {
-  description: 'Adds one-click unsubscribe headers; null takes the setting of the stream or the account',
-});
-
 const TemplateBody = closed(
   {
     name: Name,
@@ -63,20 +60,6 @@ const TemplateChanges = closed(
 );
 type TemplateChanges = Static<typeof TemplateChanges>;
 
-const TemplateShape = Type.Object({
-  id: Id,
-  name: Type.String(),
-  from_email: Type.String(),
-  from_name: Type.String(),
-  subject: Type.String(),
-  html: nullable(Type.String()),
-  text: nullable(Type.String()),
-  missing_variables: MissingVariablesRule,
-  list_unsubscribe: ListUnsubscribe,
-  created_at: Time,
-  updated_at: Time,
-});
-
 const Preview = Type.Object({
   subject: Type.String(),
   html: nullable(Type.String()),
@@ -100,6 +83,7 @@ export function templateRoutes(app: App, dependencies: TemplateDependencies): vo
   };
   collectionRoutes(app, dependencies);
   templateRoute(app, dependencies, find);
+  templateVersionRoutes(app, dependencies);
   previewRoute(app, find);
 }
 
@@ -115,9 +99,10 @@ function collectionRoutes(app: App, { templates, clock }: TemplateDependencies):
         response: { 201: TemplateShape },
       },
     },
-    async ({ body, account }, reply) => {
+    async ({ body, account, person }, reply) => {
       const content = changedContent(emptyContent, body);
-      const created = await templates.create({ accountId: account.id, content, atMs: clock.now() });
+      const input = { accountId: account.id, content, author: authorOf(person), atMs: clock.now() };
+      const created = await templates.create(input);
       if (created.kind === 'taken') throw nameTaken();
       reply.code(201);
       return templateShape(created.value);
@@ -166,23 +151,16 @@ function templateRoute(app: App, { templates, clock }: TemplateDependencies, fin
         operationId: 'changeTemplate',
         tags,
         summary: 'Change a template',
+        description: 'A change makes a new version; what changes nothing makes none.',
         params: IdParams,
         body: TemplateChanges,
         response: { 200: TemplateShape },
       },
     },
-    async ({ params: { id }, body, account }) => {
-      const content = changedContent(await find(account.id, id), body);
-      const input = { accountId: account.id, templateId: id, content, atMs: clock.now() };
-      const change = await templates.change(input);
-      switch (change.kind) {
-        case 'changed':
-          return templateShape(change.value);
-        case 'taken':
-          throw nameTaken();
-        case 'unknown':
-          throw notFound('template');
-      }
+    async ({ params: { id: templateId }, body, account, person }) => {
+      const content = changedContent(await find(account.id, templateId), body);
+      const input = { accountId: account.id, templateId, content, author: authorOf(person) };
+      return templateShape(changed(await templates.change({ ...input, atMs: clock.now() }), 'template'));
     },
   );
 
@@ -192,7 +170,7 @@ function templateRoute(app: App, { templates, clock }: TemplateDependencies, fin
       schema: {
         operationId: 'removeTemplate',
         tags,
-        summary: 'Remove a template; messages made of it stay',
+        summary: 'Remove a template with its versions; messages made of it stay',
         params: IdParams,
         response: { 204: Type.Null({ description: 'Gone' }) },
       },
@@ -305,24 +283,4 @@ function senderAddress(text: string): string {
     throw new ApiError(422, 'address-invalid', `${JSON.stringify(text)} is not a mail address`, 'from_email');
   }
   return address;
-}
-
-const nameTaken = () =>
-  new ApiError(409, 'name-taken', 'Another template of the account has this name', 'name');
-
-function templateShape(template: Template): Static<typeof TemplateShape> {
-  const { id, name, subject, html, text } = template;
-  return {
-    id,
-    name,
-    from_email: template.fromAddress,
-    from_name: template.fromName,
-    subject,
-    html: html ?? null,
-    text: text ?? null,
-    missing_variables: template.missingVariables,
-    list_unsubscribe: template.listUnsubscribe ?? null,
-    created_at: isoTime(template.createdAtMs),
-    updated_at: isoTime(template.updatedAtMs),
-  };
 }

@@ -46,6 +46,7 @@ export function aSubmission(accountId: number, changes: Partial<NewSubmission> =
     listUnsubscribe: false,
     trackingHost: '',
     templateId: undefined,
+    templateVersion: undefined,
     idempotency: undefined,
     atMs: startMs,
     ...changes,

@@ -34,6 +34,7 @@ export interface NewSubmission {
   /** Under which name its tracked links stand, '' for the service's own. */
   readonly trackingHost: string;
   readonly templateId: number | undefined;
+  readonly templateVersion: number | undefined;
   readonly idempotency:
     | {
         readonly key: string;

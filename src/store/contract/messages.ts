@@ -33,6 +33,8 @@ export interface Message {
   readonly trackText: boolean;
   readonly listUnsubscribe: boolean;
   readonly templateId: number | undefined;
+  /** Of the template, when the message was made of it. */
+  readonly templateVersion: number | undefined;
   readonly sizeBytes: number;
 }
 

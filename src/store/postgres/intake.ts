@@ -111,6 +111,7 @@ function submissionRow({ submission, firstMessageId }: Numbered): Row {
     list_unsubscribe: submission.listUnsubscribe ? 1 : 0,
     tracking_host: submission.trackingHost,
     template_id: submission.templateId ?? null,
+    template_version: submission.templateVersion ?? null,
     size_bytes: submission.raw.byteLength,
     created_at_ms: submission.atMs,
   };

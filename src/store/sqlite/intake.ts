@@ -34,8 +34,8 @@ function insertSubmission(database: Writer, id: number, submission: NewSubmissio
   database.run(
     `INSERT INTO submissions (id, account_id, door, envelope_sender, sender, sender_name, subject,
        internet_message_id, tags, metadata, stream, essential, track_opens, track_clicks, track_text, list_unsubscribe,
-       tracking_host, template_id, size_bytes, created_at_ms)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+       tracking_host, template_id, template_version, size_bytes, created_at_ms)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     id,
     submission.accountId,
     submission.door,
@@ -54,6 +54,7 @@ function insertSubmission(database: Writer, id: number, submission: NewSubmissio
     submission.listUnsubscribe ? 1 : 0,
     submission.trackingHost,
     submission.templateId ?? null,
+    submission.templateVersion ?? null,
     submission.raw.byteLength,
     submission.atMs,
   );
