@@ -25,7 +25,7 @@ const mayImport: Readonly<Record<string, string>> = {
   cli: 'accounts compose.ts config deliver/classify.ts inbound mail platform store/contract users/people.ts',
   demo: 'accounts compose.ts config platform',
   'compose.ts':
-    'accept accounts api config deliver domains events inbound mail maintenance notices platform simulator store/contract store/open.ts tokens track users webhooks',
+    'accept accounts api config deliver domains events inbound mail maintenance notices platform simulator store/contract store/open.ts store/remember.ts tokens track users webhooks',
   config: '',
   events: '',
   platform: 'config/readers.ts',
@@ -49,6 +49,7 @@ const mayImport: Readonly<Record<string, string>> = {
   'store/sql': 'events store/contract',
   'store/sqlite': 'events store/contract store/sql',
   'store/postgres': 'config/database-url.ts events platform store/contract store/sql',
+  'store/remember.ts': 'platform store/contract',
   'store/open.ts': 'platform store/contract store/postgres store/sqlite',
 };
 

@@ -38,53 +38,52 @@ class Memory {
     return answer;
   }
 
-  /** @returns the verb, after which nothing that was known counts any more */
-  readonly changing =
-    <Input, Result>(verb: (input: Input) => Promise<Result>) =>
-    async (input: Input): Promise<Result> => {
-      try {
-        return await verb(input);
-      } finally {
-        this.#changes++;
-        this.#answers.clear();
-      }
-    };
+  /** @returns these verbs of a room, after each of which nothing that was known counts any more */
+  changing<Room extends object, Verb extends keyof Room & string>(
+    room: Room,
+    ...verbs: readonly Verb[]
+  ): Pick<Room, Verb> {
+    const entries = verbs.map((verb) => {
+      const change = room[verb] as (input: unknown) => Promise<unknown>;
+      return [verb, (input: unknown) => change(input).finally(() => this.#forget())] as const;
+    });
+    return Object.fromEntries(entries) as unknown as Pick<Room, Verb>;
+  }
+
+  #forget(): void {
+    this.#changes++;
+    this.#answers.clear();
+  }
 }
 
 export function remembering(store: Store, clock: Pick<Clock, 'now'>): Store {
   const memory = new Memory(clock);
-  const { changing } = memory;
   const { accounts, mailSettings, domains } = store;
   return {
     ...store,
     accounts: {
       ...accounts,
-      create: changing(accounts.create),
-      createToken: changing(accounts.createToken),
-      revokeToken: changing(accounts.revokeToken),
-      createSmtpLogin: changing(accounts.createSmtpLogin),
-      revokeSmtpLogin: changing(accounts.revokeSmtpLogin),
+      ...memory.changing(
+        accounts,
+        'create',
+        'createToken',
+        'revokeToken',
+        'createSmtpLogin',
+        'revokeSmtpLogin',
+      ),
       byTokenHash: (hash) => memory.recall(`token ${hash}`, () => accounts.byTokenHash(hash)),
       bySmtpUsername: (name) => memory.recall(`login ${name}`, () => accounts.bySmtpUsername(name)),
     },
     mailSettings: {
       ...mailSettings,
-      setAccount: changing(mailSettings.setAccount),
-      set: changing(mailSettings.set),
-      remove: changing(mailSettings.remove),
-      setHost: changing(mailSettings.setHost),
+      ...memory.changing(mailSettings, 'setAccount', 'set', 'remove', 'setHost'),
       isHost: (host) => memory.recall(`host ${host}`, () => mailSettings.isHost(host)),
       defaultsFor: (input) =>
         memory.recall(`defaults ${JSON.stringify(input)}`, () => mailSettings.defaultsFor(input)),
     },
     domains: {
       ...domains,
-      add: changing(domains.add),
-      setRequireTls: changing(domains.setRequireTls),
-      addKeys: changing(domains.addKeys),
-      remove: changing(domains.remove),
-      recordCheck: changing(domains.recordCheck),
-      vouch: changing(domains.vouch),
+      ...memory.changing(domains, 'add', 'setRequireTls', 'addKeys', 'remove', 'recordCheck', 'vouch'),
       keys: (accountId, domainId) =>
         memory.recall(`keys ${accountId} ${domainId}`, () => domains.keys(accountId, domainId)),
       ofSender: (accountId, name) =>
