@@ -4,8 +4,8 @@
  */
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Logger, pino } from 'pino';
-import { Counter, Registry } from 'prom-client';
+import type { Logger } from 'pino';
+import { Counter } from 'prom-client';
 import { createAccept } from './accept/accept.ts';
 import { type CheckSender, createSenderCheck } from './accept/sender.ts';
 import { type Credentials, credentials } from './accept/credentials.ts';
@@ -17,47 +17,40 @@ import { eventStreamRoute } from './api/native/event-stream.ts';
 import { webhookRecordRoutes } from './api/native/webhook-records.ts';
 import { receiverRoute } from './api/native/receiver.ts';
 import { webhookRoutes } from './api/native/webhooks.ts';
-import { buildApi } from './api/server.ts';
+import { buildApi, buildOperations } from './api/server.ts';
 import type { ListenAddress } from './config/readers.ts';
-import { readOrMakeSecrets } from './config/secret-file.ts';
-import { type Config, ConfigError } from './config/settings.ts';
+import type { Config } from './config/settings.ts';
 import { classify } from './deliver/classify.ts';
 import { defaultLimits, startDelivery } from './deliver/deliver.ts';
 import { createMailHosts } from './deliver/dns/mail-hosts.ts';
 import { createResolver } from './platform/dns/resolver.ts';
 import { createPools, type Pool } from './deliver/pools.ts';
 import { createPrepare } from './deliver/prepare.ts';
-import { longestPutOffMs } from './deliver/retry.ts';
 import { createRouter, isSimulatorAddress } from './deliver/route.ts';
 import type { CountTls } from './deliver/tls/demand.ts';
 import { createStsPolicies } from './deliver/tls/mta-sts.ts';
 import { createDemands } from './deliver/tls/policy.ts';
 import { createDomains } from './domains/domains.ts';
 import { createIdentities } from './domains/identity.ts';
+import { type Ground, prepareGround, type Surroundings } from './ground.ts';
 import { startInbound } from './inbound/inbound.ts';
 import { rewriteForRecipient } from './mail/rewrite.ts';
 import { startForgetting } from './maintenance/forget.ts';
-import { type Certificate, readCertificate, readOrMakeCertificate } from './platform/certificate.ts';
-import { type Clock, type Random, systemClock, systemRandom } from './platform/clock.ts';
 import { ConnectionLog } from './platform/connection-times.ts';
 import { addressGuard } from './platform/guard.ts';
 import { guardedAgent } from './platform/guard-agent.ts';
 import { systemResolve } from './platform/guard-resolve.ts';
-import { addressOf, hostInUrl, reachable, withPort } from './platform/listening.ts';
+import { hostInUrl, reachable } from './platform/listening.ts';
 import { inNetworks } from './platform/networks.ts';
 import { startNoticeMailer } from './notices/mailer.ts';
 import { startSimulator } from './simulator/simulator.ts';
 import type { Store } from './store/contract/store.ts';
-import { openStore } from './store/open.ts';
-import { remembering } from './store/remember.ts';
-import { deriveKeys, type SecretKeys } from './tokens/keys.ts';
-import { type TrackingLinks, trackingLinks } from './tokens/links.ts';
+import type { SecretKeys } from './tokens/keys.ts';
 import { signedTokens } from './tokens/signed.ts';
 import { measureVisits } from './track/metrics.ts';
 import { Recorder } from './track/recorder.ts';
 import { trackRoutes } from './track/routes.ts';
 import { Spool } from './track/spool.ts';
-import { createSeal, type Seal } from './tokens/sealed-secret.ts';
 import { passwords } from './users/passwords.ts';
 import { createPeople } from './users/people.ts';
 import type { MutualTls } from './webhooks/access.ts';
@@ -69,38 +62,14 @@ import { createReplays } from './webhooks/replays.ts';
 import { startWebhooks } from './webhooks/service.ts';
 import { openVault } from './webhooks/vault.ts';
 
-/** What a test may put in place of the real thing. */
-export interface Surroundings {
-  readonly clock?: Clock;
-  readonly random?: Random;
-  readonly logger?: Logger;
-}
-
 export interface Service extends AsyncDisposable {
   readonly store: Store;
   /** Without a trailing slash. */
   readonly publicUrl: string;
+  /** Where this process listens for HTTP; the other two perhaps another one. */
+  readonly http: ListenAddress;
   readonly submission: ListenAddress;
   readonly inbound: ListenAddress;
-}
-
-/** What every room gets from. */
-interface Ground {
-  readonly config: Config;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly logger: Logger;
-  readonly registry: Registry;
-  readonly store: Store;
-  readonly keys: SecretKeys;
-  readonly seal: Seal;
-  readonly certificate: Certificate;
-  /** Where HTTP listens, and the URL under which others reach it. */
-  readonly http: ListenAddress;
-  readonly publicUrl: string;
-  readonly links: TrackingLinks;
-  /** What starts is pushed here; it stops in the reverse order. */
-  readonly running: AsyncDisposableStack;
 }
 
 /**
@@ -145,7 +114,7 @@ export async function startService(config: Config, surroundings: Surroundings = 
       ready: () => state.ready,
       submission: () => ({ host: nameForOthers(ground, submissionDoor.host), port: submissionDoor.port }),
     });
-  }
+  } else await startOperations(ground, () => state.ready);
   const inbound = roles.has('inbound') ? await startBack(ground) : config.inbound;
   if (roles.has('delivery')) {
     const simulator = await startSimulated(ground, inbound);
@@ -178,55 +147,10 @@ export async function startService(config: Config, surroundings: Surroundings = 
   return {
     store,
     publicUrl,
+    http: ground.http,
     submission: submissionDoor,
     inbound,
     [Symbol.asyncDispose]: () => stop.disposeAsync(),
-  };
-}
-
-async function prepareGround(
-  config: Config,
-  surroundings: Surroundings,
-  running: AsyncDisposableStack,
-): Promise<Ground> {
-  const { clock = systemClock, random = systemRandom } = surroundings;
-  const logger = surroundings.logger ?? pino({ level: config.logLevel });
-  const processName = random.bytes(9).toString('base64url');
-  const opened = running.use(await openStore(config, { purpose: 'serve', processName, clock }));
-  const store = remembering(opened, clock);
-  const keys = deriveKeys(config.secrets.length > 0 ? config.secrets : readOrMakeSecrets(config.dataFolder));
-  if (!(await store.identity.bindSecret(keys.fingerprint))) {
-    throw new ConfigError(
-      `${config.secrets.length > 0 ? 'AFTERSEND_SECRET_KEY' : `secret.key in ${config.dataFolder}`}: the data was written with another secret. A rotation keeps the old one in front of the new one.`,
-    );
-  }
-  if (config.database === undefined) {
-    const longestWaitMs = longestPutOffMs(config.retry);
-    const freed = await store.queue.freeLeases({ nowMs: clock.now(), longestWaitMs });
-    if (freed > 0) logger.info({ messages: freed }, 'taking up the messages that were under way');
-  }
-
-  const http = await withPort(config.http);
-  const publicUrl = config.publicUrl ?? `http://${hostInUrl(http.host)}:${http.port}`;
-  const links = trackingLinks(signedTokens(keys), publicUrl, config.hostname);
-  const certificate = config.tls
-    ? readCertificate(config.tls)
-    : readOrMakeCertificate(config.dataFolder, config.hostname, { clock, random });
-  const registry = new Registry();
-  return {
-    config,
-    clock,
-    random,
-    logger,
-    registry,
-    store,
-    keys,
-    seal: createSeal(keys, random),
-    certificate,
-    http,
-    publicUrl,
-    links,
-    running,
   };
 }
 
@@ -237,9 +161,9 @@ interface Entrance {
 }
 
 /** The way out to webhooks, for sending and for trying one. */
-function openPosts({ config, clock, keys, running }: Ground) {
+function openPosts({ config, clock, keys, store, running }: Ground) {
   const guard = addressGuard(config.webhookAllow);
-  const receiver = new BuiltInReceiver(receiverKey(keys), clock);
+  const receiver = new BuiltInReceiver(receiverKey(keys), clock, store.simulator);
   const resolve = receiver.beforeResolve(systemResolve(config.dnsServer));
   const times = { log: new ConnectionLog(), clock };
   const agent = guardedAgent(guard, resolve, { times });
@@ -285,8 +209,7 @@ async function startHttp(
     consoleFolder: fileURLToPath(new URL('../console/dist/', import.meta.url)),
     clock,
     random,
-    // Fastify says at info that it listens; whoever starts the service says it better.
-    logger: logger.child({ room: 'http' }, logger.level === 'info' ? { level: 'warn' } : {}),
+    logger: httpLogger(logger),
     registry,
     publicUrl,
     anyTrackingName: config.route.kind === 'simulator',
@@ -316,6 +239,28 @@ async function startHttp(
   });
   running.defer(() => api.close());
   await api.listen({ host: http.host, port: http.port });
+}
+
+/** Fastify says at info that it listens; whoever starts the service says it better. */
+const httpLogger = (logger: Logger): Logger =>
+  logger.child({ room: 'http' }, logger.level === 'info' ? { level: 'warn' } : {});
+
+/** Every process says how it is. */
+async function startOperations(ground: Ground, ready: () => boolean): Promise<void> {
+  const { config, clock, logger, registry, store, http, running } = ground;
+  const app = buildOperations({
+    registry,
+    queue: store.queue,
+    identity: store.identity,
+    clock,
+    limits: config.limits,
+    metricsToken: config.metricsToken,
+    isProxy: inNetworks(config.proxies),
+    ready,
+    logger: httpLogger(logger),
+  });
+  running.defer(() => app.close());
+  await app.listen({ host: http.host, port: http.port });
 }
 
 function sendingDomains({ config, clock, random, store, seal, publicUrl }: Ground) {
@@ -364,13 +309,14 @@ const preparedExtraBytes = 2 ** 20;
 
 /** The built-in receiver at simulator.test, on a port of its own. */
 async function startSimulated(ground: Ground, inbound: ListenAddress): Promise<ListenAddress> {
-  const { config, clock, random, logger, http, publicUrl, links, running } = ground;
+  const { config, clock, random, logger, store, http, publicUrl, links, running } = ground;
   const { host, port } = running.use(
     await startSimulator({
       messageBytes: config.limits.messageBytes + preparedExtraBytes,
       isOurs: (url) => links.isOurs(url),
-      http: () => reachable(config.roles.has('api') ? http : addressOf(publicUrl)),
+      http: () => (config.roles.has('api') ? `http://${hostInUrl(http.host)}:${http.port}` : publicUrl),
       inbound: () => reachable(inbound),
+      softBounce: (envelope) => store.simulator.softBounce(envelope),
       clock,
       random,
       logger,

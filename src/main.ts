@@ -11,7 +11,7 @@ import { SecretFileError } from './config/secret-file.ts';
 import { ConfigError, describeSettings, readConfig } from './config/settings.ts';
 import { runDemo } from './demo/demo.ts';
 import { systemClock } from './platform/clock.ts';
-import { StoreBusyError } from './store/contract/store.ts';
+import { StoreBusyError, StoreUnusableError } from './store/contract/store.ts';
 import { openStore } from './store/open.ts';
 import { FolderLockedError, FolderUnusableError } from './store/sqlite/open.ts';
 
@@ -135,7 +135,13 @@ function stopSignal(): AbortSignal {
   return stop.signal;
 }
 
-const mendable = [ProvisionError, FolderLockedError, FolderUnusableError, SecretFileError];
+const mendable = [
+  ProvisionError,
+  FolderLockedError,
+  FolderUnusableError,
+  StoreUnusableError,
+  SecretFileError,
+];
 
 /** What a person can mend gets one line; anything else is a fault of the program and shows where. */
 function explain(error: unknown): { text: string; exitCode: number } {

@@ -25,7 +25,8 @@ const mayImport: Readonly<Record<string, string>> = {
   cli: 'accounts compose.ts config deliver/classify.ts inbound mail platform store/contract users/people.ts',
   demo: 'accounts compose.ts config platform',
   'compose.ts':
-    'accept accounts api config deliver domains events inbound mail maintenance notices platform simulator store/contract store/open.ts store/remember.ts tokens track users webhooks',
+    'accept accounts api config deliver domains events ground.ts inbound mail maintenance notices platform simulator store/contract tokens track users webhooks',
+  'ground.ts': 'config deliver/retry.ts platform store/contract store/open.ts store/remember.ts tokens',
   config: '',
   events: '',
   platform: 'config/readers.ts',

@@ -29,7 +29,7 @@ import { envelope } from './envelopes.ts';
 import { ApiError } from './errors.ts';
 import { msndrRoutes } from './msndr/routes.ts';
 import { nativeRoutes } from './native/routes.ts';
-import { operationsRoutes } from './operations.ts';
+import { type OperationsDependencies, operationsRoutes } from './operations.ts';
 import { refusalOf } from './refusals.ts';
 import { trackingNames } from './tracking-names.ts';
 import { unknownRoutes } from './unknown-routes.ts';
@@ -109,6 +109,18 @@ const securityHeaders = {
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
 } as const;
 
+/**
+ * What a process that has no API serves: how it is. @returns the application, not listening
+ */
+export function buildOperations(
+  dependencies: OperationsDependencies & Pick<ApiDependencies, 'logger' | 'isProxy'>,
+): App {
+  const app = bareApp(dependencies);
+  unknownRoutes(app);
+  operationsRoutes(app, dependencies);
+  return app;
+}
+
 /** @returns the application, complete but not listening; `listen` and `close` are the caller's */
 export async function buildApi(dependencies: ApiDependencies): Promise<App> {
   const { publicUrl, credentials, routes } = dependencies;
@@ -146,7 +158,11 @@ export async function buildApi(dependencies: ApiDependencies): Promise<App> {
   return app;
 }
 
-function bareApp({ logger, isProxy, timeouts = defaultTimeouts }: ApiDependencies): App {
+function bareApp({
+  logger,
+  isProxy,
+  timeouts = defaultTimeouts,
+}: Pick<ApiDependencies, 'logger' | 'isProxy' | 'timeouts'>): App {
   const app = fastify({
     loggerInstance: logger,
     // A line a request would tell more of our users than an operator needs, and cost more than the request.

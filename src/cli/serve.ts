@@ -6,14 +6,17 @@ import type { Role } from '../config/readers.ts';
 import type { Config } from '../config/settings.ts';
 import { invitationLink, makeInvitation } from '../users/people.ts';
 import { systemClock, systemRandom } from '../platform/clock.ts';
+import { hostInUrl } from '../platform/listening.ts';
 
 /** @returns the exit code, once `stop` has aborted and everything is closed */
 export async function serve(config: Config, stop: AbortSignal): Promise<number> {
   // Logs go to standard error: standard output is for the person who started it.
   const logger = pino({ level: config.logLevel }, pino.destination(2));
-  await using service = await startService(config, { logger });
-  const first = await firstAccount(service);
-  const link = await firstLink(service);
+  await using service = await startService(config, { logger, stop });
+  // Where people are served, they are told how to come in.
+  const servesPeople = config.roles.has('api');
+  const first = servesPeople ? await firstAccount(service) : undefined;
+  const link = servesPeople ? await firstLink(service) : undefined;
   process.stdout.write(`${welcome(config, service, first, link)}\n`);
   await new Promise<void>((resolve) => {
     if (stop.aborted) resolve();
@@ -57,10 +60,14 @@ function welcome(
 ): string {
   const at = (role: Role, { host, port }: { host: string; port: number }) =>
     config.roles.has(role) ? `${host}:${port}` : 'another process (AFTERSEND_ROLES)';
+  const isApi = config.roles.has('api');
   const lines = [
     `Aftersend is up.  Stop it with Ctrl-C; what it has accepted is kept in ${config.database === undefined ? config.dataFolder : 'the database'}.`,
     '',
-    `  console and API  ${service.publicUrl}`,
+    `  console and API  ${service.publicUrl}${isApi ? '' : '  (another process)'}`,
+    ...(isApi
+      ? []
+      : [`  how it is        http://${hostInUrl(service.http.host)}:${service.http.port}/healthz`]),
     `  API document     ${service.publicUrl}/api/openapi.json`,
     `  submit by SMTP   ${at('submission', service.submission)}  (STARTTLS)`,
     `  inbound mail     ${at('inbound', service.inbound)}`,

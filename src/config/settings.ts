@@ -49,23 +49,27 @@ const settings = {
   AFTERSEND_ROLES: setting(
     'all',
     read.roles,
-    'What this process does of what those that share the database do: all, or some of api, submission, inbound, delivery, webhooks',
+    'What this process does of what those that share the database do: all, or some of api (console, APIs, opens and clicks), submission (mail in by SMTP), inbound (mail that comes back), delivery (mail out), webhooks; how it is, each tells on AFTERSEND_HTTP',
   ),
   AFTERSEND_HTTP: setting(
     '127.0.0.1:8080',
     read.listenAddress,
-    'Where HTTP is served: console, API, tracking',
+    'Where HTTP is served: console, API, opens and clicks; without the role api, /healthz, /readyz and /metrics alone',
   ),
-  AFTERSEND_SUBMISSION: setting('127.0.0.1:2587', read.listenAddress, 'Where programs submit mail by SMTP'),
+  AFTERSEND_SUBMISSION: setting(
+    '127.0.0.1:2587',
+    read.listenAddress,
+    'Where programs submit mail by SMTP; without the role, where another process lets them',
+  ),
   AFTERSEND_INBOUND: setting(
     '127.0.0.1:2525',
     read.listenAddress,
-    'Where bounce and complaint mail comes in',
+    'Where bounce and complaint mail comes in; without the role, where another process takes it (the simulator’s recipients send it there)',
   ),
   AFTERSEND_PUBLIC_URL: setting(
     '',
     read.publicUrl,
-    'The URL under which recipients and users reach AFTERSEND_HTTP (http://AFTERSEND_HTTP when empty)',
+    'The URL under which recipients and users reach the API and what links in mail lead to, the same for all processes (http://AFTERSEND_HTTP when empty)',
   ),
   AFTERSEND_HOSTNAME: setting(
     'localhost',
@@ -221,6 +225,11 @@ function checkShared(value: SettingValues): void {
     if (value.AFTERSEND_SECRET_KEY.length === 0) {
       throw new ConfigError(
         'AFTERSEND_SECRET_KEY: all processes of AFTERSEND_DATABASE_URL need the same one.',
+      );
+    }
+    if (!value.AFTERSEND_ROLES.has('api') && value.AFTERSEND_PUBLIC_URL === undefined) {
+      throw new ConfigError(
+        'AFTERSEND_PUBLIC_URL: without the role api, a process has to be told where the API is: links in mail lead there.',
       );
     }
   } else if (value.AFTERSEND_ROLES.size < read.roles('all').size) {

@@ -18,11 +18,6 @@ export async function withPort({ host, port }: ListenAddress): Promise<ListenAdd
   return { host, port: free };
 }
 
-export function addressOf(url: string): ListenAddress {
-  const { hostname, port, protocol } = new URL(url);
-  return { host: hostname, port: Number(port) || (protocol === 'https:' ? 443 : 80) };
-}
-
 /** Where this machine itself reaches a listener that may listen on every address. */
 export function reachable({ host, port }: ListenAddress): ListenAddress {
   if (host === '0.0.0.0') return { host: '127.0.0.1', port };

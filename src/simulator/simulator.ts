@@ -17,8 +17,6 @@ import { bounceMessage, complaint } from './reports.ts';
 
 const bounds = { connections: 1000, connectionsOfAddress: 1000, memoryBytes: 512 * 2 ** 20 };
 const maxRecipients = 100;
-/** Messages whose soft bounce is remembered; the oldest may bounce once more. */
-const maxRemembered = 10_000;
 const slowMs = 20_000;
 const requestTimeoutMs = 10_000;
 
@@ -41,9 +39,11 @@ export interface SimulatorDependencies {
   readonly messageBytes: number;
   /** True for URLs of this service's tracking. */
   readonly isOurs: (url: string) => boolean;
-  /** Where this service's HTTP and inbound SMTP are reached. */
-  readonly http: () => Place;
+  /** Where this service's HTTP is reached, `http(s)://HOST:PORT`, and its inbound SMTP. */
+  readonly http: () => string;
   readonly inbound: () => Place;
+  /** @returns true for an envelope that was not named before, to any process */
+  readonly softBounce: (envelope: string) => Promise<boolean>;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -60,7 +60,7 @@ export interface Simulator extends AsyncDisposable {
  * Stopping it lets the recipients do at once what they have not done yet: stop it before HTTP and inbound.
  */
 export async function startSimulator(dependencies: SimulatorDependencies): Promise<Simulator> {
-  const { messageBytes, clock, logger } = dependencies;
+  const { messageBytes, softBounce, clock, logger } = dependencies;
   const stopping = new AbortController();
   const reactions = new Reactions({ clock, logger, signal: stopping.signal });
   const agent = new Agent({
@@ -69,7 +69,6 @@ export async function startSimulator(dependencies: SimulatorDependencies): Promi
     bodyTimeout: requestTimeoutMs,
   });
   const outside = new Outside(dependencies, agent);
-  const softBounced = new Set<string>();
 
   async function take(mail: ReceivedMail): Promise<Reply> {
     const behaviours = mail.recipients.map(behaviourOf);
@@ -91,7 +90,7 @@ export async function startSimulator(dependencies: SimulatorDependencies): Promi
     service: {
       hostname: 'simulator.test',
       limits: { messageBytes, recipients: maxRecipients },
-      open: () => conversation(softBounced, take),
+      open: () => conversation(softBounce, take),
     },
     bounds,
     secureContext: undefined,
@@ -111,9 +110,8 @@ export async function startSimulator(dependencies: SimulatorDependencies): Promi
   };
 }
 
-/** @param softBounced envelopes that were put off once; a message has a return path of its own */
 function conversation(
-  softBounced: Set<string>,
+  softBounce: SimulatorDependencies['softBounce'],
   take: (mail: ReceivedMail) => Promise<Reply>,
 ): SmtpConversation {
   let sender = '';
@@ -122,15 +120,12 @@ function conversation(
       sender = address;
       return answers.senderOk;
     },
-    recipient(address) {
+    async recipient(address) {
       const behaviour = behaviourOf(address);
       if (behaviour === 'hard-bounced') return answers.hardBounce;
-      const envelope = `${sender} ${address}`;
-      if (behaviour !== 'soft-bounced' || softBounced.has(envelope)) return answers.recipientOk;
-      softBounced.add(envelope);
-      const [oldest = ''] = softBounced;
-      if (softBounced.size > maxRemembered) softBounced.delete(oldest);
-      return answers.softBounce;
+      // A message has a return path of its own.
+      const isPutOff = behaviour === 'soft-bounced' && (await softBounce(`${sender} ${address}`));
+      return isPutOff ? answers.softBounce : answers.recipientOk;
     },
     message: take,
   };
@@ -208,7 +203,7 @@ class Outside {
   async #request(method: 'GET' | 'POST', url: string): Promise<void> {
     const { pathname, search, host } = new URL(url);
     const { body, statusCode } = await this.#agent.request({
-      origin: `http://${authority(this.#dependencies.http())}`,
+      origin: this.#dependencies.http(),
       path: pathname + search,
       method,
       headers: {
@@ -234,8 +229,4 @@ class Outside {
     });
     await transport.sendMail({ envelope: { from: sender, to: [recipient] }, raw });
   }
-}
-
-function authority({ host, port }: Place): string {
-  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }

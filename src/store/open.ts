@@ -1,6 +1,6 @@
 /** Opens the store that the operator chose: the data folder's own, or the PostgreSQL that several processes share. */
 import type { Clock } from '../platform/clock.ts';
-import type { Store } from './contract/store.ts';
+import { type Store, StoreBusyError } from './contract/store.ts';
 import { defaultDatabaseLimits } from './postgres/database.ts';
 import { openPostgresStore } from './postgres/open.ts';
 import { openSqliteStore } from './sqlite/open.ts';
@@ -19,17 +19,30 @@ export interface StorePlace {
   readonly database: SharedDatabase | undefined;
 }
 
-/**
- * @param processName tells this process from all that share the database
- * @param purpose a `command` is a short guest beside services
- * @throws FolderLockedError, FolderUnusableError, StoreBusyError when the database cannot be reached
- */
+export interface StoreUser {
+  /** A `command` is a short guest beside services. */
+  readonly purpose: 'serve' | 'command';
+  /** Tells this process from all that share the database. */
+  readonly processName: string;
+  readonly clock: Clock;
+  /** Waits when the database cannot be reached; then it is tried again. Throws when it has waited enough. */
+  readonly waitForDatabase?: (error: StoreBusyError) => Promise<void>;
+}
+
+/** @throws FolderLockedError, FolderUnusableError, StoreUnusableError, StoreBusyError when the database cannot be reached */
 export async function openStore(
   { dataFolder, database }: StorePlace,
-  { purpose, processName, clock }: { purpose: 'serve' | 'command'; processName: string; clock: Clock },
+  { purpose, processName, clock, waitForDatabase }: StoreUser,
 ): Promise<Store> {
   if (database === undefined) return openSqliteStore(dataFolder, purpose);
   const { url, listenUrl, connections } = database;
   const limits = { ...defaultDatabaseLimits, connections };
-  return openPostgresStore({ url, listenUrl, clock, processName, limits });
+  for (;;) {
+    try {
+      return await openPostgresStore({ url, listenUrl, clock, processName, limits });
+    } catch (error) {
+      if (waitForDatabase === undefined || !(error instanceof StoreBusyError)) throw error;
+      await waitForDatabase(error);
+    }
+  }
 }

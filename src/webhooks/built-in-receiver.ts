@@ -1,37 +1,37 @@
 /**
- * The built-in receiver: a place inside the process that takes webhooks and shows them, to try the whole way out before
+ * The built-in receiver: a place inside the service that takes webhooks and shows them, to try the whole way out before
  * there is a receiver of one's own. The one exception to the address guard, and none: nothing is connected to. Each
- * account has an address of its own that nobody else can guess.
+ * account has an address of its own that nobody else can guess. What came is in the store: whoever shows it need not be the
+ * process that sent it.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { Clock } from '../platform/clock.ts';
 import type { Resolve } from '../platform/guard-resolve.ts';
+import type { ReceivedRequest, SimulatorStore } from '../store/contract/simulator.ts';
 import type { Post, PostRequest } from './post.ts';
 
 /** In a domain that is nobody's (RFC 6761). */
 const host = 'receiver.simulator.test';
 
-/** Requests of an account that are shown, and accounts whose requests are kept: those that were sent to last. */
-const keptRequests = 50;
-const keptAccounts = 1_000;
 const keptBodyChars = 64 * 1024;
 
-export interface ReceivedRequest {
-  readonly number: number;
-  readonly atMs: number;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
-}
+const answers = {
+  200: '{"received":true}',
+  404: '{"error":"no account has this address"}',
+  503: '{"error":"it cannot be kept just now"}',
+} as const;
+
+type Received = Pick<SimulatorStore, 'receive' | 'received'>;
 
 export class BuiltInReceiver {
   readonly #key: Buffer;
   readonly #clock: Clock;
-  readonly #received = new Map<number, ReceivedRequest[]>();
-  #last = 0;
+  readonly #store: Received;
 
-  constructor(key: Buffer, clock: Clock) {
+  constructor(key: Buffer, clock: Clock, store: Received) {
     this.#key = key;
     this.#clock = clock;
+    this.#store = store;
   }
 
   /** What an account sets as its webhook's URL. */
@@ -40,18 +40,17 @@ export class BuiltInReceiver {
   }
 
   /** Newest first. */
-  requests(accountId: number): readonly ReceivedRequest[] {
-    return (this.#received.get(accountId) ?? []).toReversed();
+  requests(accountId: number): Promise<readonly ReceivedRequest[]> {
+    return this.#store.received(accountId);
   }
 
   /** Takes what is for it; passes everything else on. */
   before(post: Post): Post {
     return async (request, signal) => {
       if (request.url.hostname !== host) return post(request, signal);
-      const taken = this.#take(request);
-      const answer = taken ? '{"received":true}' : '{"error":"no account has this address"}';
-      const body = Buffer.from(answer);
-      return { kind: 'answered', status: taken ? 200 : 404, body, retryAfter: '', timings: {} };
+      const status = await this.#take(request);
+      const body = Buffer.from(answers[status]);
+      return { kind: 'answered', status, body, retryAfter: '', timings: {} };
     };
   }
 
@@ -63,23 +62,21 @@ export class BuiltInReceiver {
     };
   }
 
-  #take({ url, headers, body }: PostRequest): boolean {
+  async #take({ url, headers, body }: PostRequest): Promise<keyof typeof answers> {
     const [, id = '', proof = ''] = url.pathname.split('/');
     const accountId = Number(id);
     const expected = this.#proof(accountId);
     if (proof.length !== expected.length || !timingSafeEqual(Buffer.from(proof), Buffer.from(expected))) {
-      return false;
+      return 404;
     }
-    const kept = this.#received.get(accountId) ?? [];
     const text = body.toString('utf8').slice(0, keptBodyChars);
-    this.#last += 1;
-    kept.push({ number: this.#last, atMs: this.#clock.now(), headers: byName(headers), body: text });
-    // Set anew, so that the account that was sent to longest ago is the first.
-    this.#received.delete(accountId);
-    this.#received.set(accountId, kept.slice(-keptRequests));
-    const [oldest] = this.#received.keys();
-    if (this.#received.size > keptAccounts && oldest !== undefined) this.#received.delete(oldest);
-    return true;
+    try {
+      const atMs = this.#clock.now();
+      await this.#store.receive({ accountId, atMs, headers: byName(headers), body: text });
+      return 200;
+    } catch {
+      return 503;
+    }
   }
 
   #proof(accountId: number): string {

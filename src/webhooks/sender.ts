@@ -48,7 +48,7 @@ import { askedAgain, asksToWait, verdictOf } from './verdict.ts';
 
 export interface SenderDependencies extends RequestDependencies {
   readonly webhooks: Pick<WebhookStore, 'saveProgress'>;
-  readonly slots: Slots;
+  readonly slots: Pick<Slots, 'acquire'>;
   readonly random: Random;
   readonly logger: Logger;
 }

@@ -6,7 +6,7 @@ import type { Clock } from '../platform/clock.ts';
 import type { EventLog } from '../store/contract/log.ts';
 import { type ReplayStore, shareHoldsForMs, type WebhookStore } from '../store/contract/webhooks.ts';
 import { Sender, type SenderDependencies, type Stream } from './sender.ts';
-import { Slots } from './slots.ts';
+import { type Slot, Slots } from './slots.ts';
 import { liveSource, replaySource } from './sources.ts';
 
 /** The wait before a sender that the store has failed is started again. */
@@ -15,6 +15,8 @@ const restartMs = 30_000;
 const shareEveryMs = 5_000;
 /** Unanswered for so long, it stops sending: well before others may take its endpoints. */
 const silentForMs = shareHoldsForMs / 2;
+/** Between two askings of one who wants to send and may not yet. */
+const askAgainMs = 500;
 
 export interface WebhookServiceDependencies extends Omit<SenderDependencies, 'slots' | 'webhooks'> {
   readonly webhooks: WebhookStore;
@@ -51,7 +53,10 @@ class WebhookService implements AsyncDisposable {
 
   constructor(dependencies: WebhookServiceDependencies) {
     this.#clock = dependencies.clock;
-    this.#deps = { ...dependencies, slots: new Slots(dependencies.clock, this.#closing.signal) };
+    const slots = new Slots(dependencies.clock, this.#closing.signal);
+    const acquire: Slots['acquire'] = async (kind, signal) =>
+      this.#whenHeld(await slots.acquire(kind, signal), signal);
+    this.#deps = { ...dependencies, slots: { acquire } };
   }
 
   async start(): Promise<void> {
@@ -113,6 +118,21 @@ class WebhookService implements AsyncDisposable {
       if (this.#clock.now() - this.#sharedAtMs > silentForMs) this.#hold(new Set());
       throw error;
     }
+  }
+
+  /**
+   * Nothing is sent while others may be sending for the same endpoint: a process that was paused asks first, and its
+   * senders are stopped if they have lost what they sent for.
+   */
+  async #whenHeld(slot: Slot | undefined, signal: AbortSignal): Promise<Slot | undefined> {
+    const mayBeLost = () => this.#clock.now() - this.#sharedAtMs > silentForMs;
+    for (let asked = 0; mayBeLost() && !signal.aborted; asked++) {
+      if (asked > 0) await this.#clock.sleep(askAgainMs, signal);
+      await this.#share();
+    }
+    if (!signal.aborted) return slot;
+    slot?.release();
+    return undefined;
   }
 
   #hold(held: ReadonlySet<number>): void {

@@ -37,6 +37,7 @@ class WatchedClock extends ManualClock {
   }
 }
 
+const envelopes = new Set<string>();
 let requests: { line: string; host: string | undefined; body: string }[] = [];
 let reports: ReceivedMail[] = [];
 let clock: WatchedClock;
@@ -80,8 +81,9 @@ before(async () => {
   simulator = await startSimulator({
     messageBytes: 2 ** 20,
     isOurs: (url) => links.isOurs(url),
-    http: () => ({ host: '127.0.0.1', port: (web.address() as AddressInfo).port }),
+    http: () => `http://127.0.0.1:${(web.address() as AddressInfo).port}`,
     inbound: () => inbound,
+    softBounce: async (envelope) => envelopes.size < envelopes.add(envelope).size,
     clock,
     random: systemRandom,
     logger,

@@ -46,6 +46,8 @@ export class DatabaseProxy implements AsyncDisposable {
   readonly url: string;
   /** Statements that were sent so far. */
   statements = 0;
+  /** Connections that were wanted while everybody was cut off. */
+  refused = 0;
   /** Asked, and not answered to the end. */
   #underWay = 0;
   #isCut = false;
@@ -86,6 +88,7 @@ export class DatabaseProxy implements AsyncDisposable {
 
   #take(client: Socket, { hostname, port }: URL): void {
     if (this.#isCut) {
+      this.refused += 1;
       client.destroy();
       return;
     }

@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BuiltInReceiver } from '../../src/webhooks/built-in-receiver.ts';
 import type { PostResult } from '../../src/webhooks/post.ts';
+import type { SimulatorStore } from '../../src/store/contract/simulator.ts';
+import { StoreBusyError } from '../../src/store/contract/store.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 
 const signal = new AbortController().signal;
@@ -13,7 +15,12 @@ const request = (url: string, body = '[]') => ({
 });
 
 test('an account’s address takes requests without a connection; a guessed one and everybody else’s do not', async () => {
-  const receiver = new BuiltInReceiver(Buffer.alloc(32, 1), new ManualClock());
+  const kept: Parameters<SimulatorStore['receive']>[0][] = [];
+  const receiver = new BuiltInReceiver(Buffer.alloc(32, 1), new ManualClock(), {
+    receive: async (input) => void kept.push(input),
+    received: async (id) =>
+      kept.filter(({ accountId }) => accountId === id).map((one, number) => ({ ...one, number })),
+  });
   const passed: string[] = [];
   const post = receiver.before(async ({ url }): Promise<PostResult> => {
     passed.push(url.href);
@@ -30,20 +37,21 @@ test('an account’s address takes requests without a connection; a guessed one 
   assert.equal(await status('https://example.com/hook'), 'unanswered');
   assert.deepEqual(passed, ['https://example.com/hook']);
   assert.deepEqual(
-    receiver.requests(1).map(({ headers, body }) => [headers['webhook-id'], body]),
+    (await receiver.requests(1)).map(({ headers, body }) => [headers['webhook-id'], body]),
     [['b1', '[]']],
   );
-  assert.deepEqual(receiver.requests(2), []);
+  assert.deepEqual(await receiver.requests(2), []);
 });
 
-test('it keeps the newest requests, and asks nobody for its name', async () => {
-  const receiver = new BuiltInReceiver(Buffer.alloc(32, 1), new ManualClock());
+test('what the store does not take is not received, and nobody is asked for its name', async () => {
+  const receiver = new BuiltInReceiver(Buffer.alloc(32, 1), new ManualClock(), {
+    receive: async () => {
+      throw new StoreBusyError('full');
+    },
+    received: async () => [],
+  });
   const post = receiver.before(async () => assert.fail('nothing goes on'));
-  for (let number = 1; number <= 60; number += 1) {
-    await post(request(receiver.urlOf(1), String(number)), signal);
-  }
-  const bodies = receiver.requests(1).map(({ body }) => body);
-  assert.deepEqual([bodies.length, bodies[0], bodies.at(-1)], [50, '60', '11']);
+  assert.partialDeepStrictEqual(await post(request(receiver.urlOf(1)), signal), { status: 503 });
   const resolve = receiver.beforeResolve(async (name) => [name]);
   await assert.rejects(resolve('receiver.simulator.test'), /inside the service/);
   assert.deepEqual(await resolve('example.com'), ['example.com']);

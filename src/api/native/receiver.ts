@@ -13,7 +13,7 @@ const ReceiverShape = Type.Object({
       headers: Type.Record(Type.String(), Type.String()),
       body: Type.String(),
     }),
-    { description: 'Newest first, the last fifty since the service started' },
+    { description: 'Newest first, the last fifty' },
   ),
 });
 
@@ -30,7 +30,7 @@ export function receiverRoute(app: App, receiver: BuiltInReceiver): void {
     },
     async ({ account }) => ({
       url: receiver.urlOf(account.id),
-      requests: receiver.requests(account.id).map(({ number, atMs, headers, body }) => ({
+      requests: (await receiver.requests(account.id)).map(({ number, atMs, headers, body }) => ({
         number,
         time: isoTime(atMs),
         headers: { ...headers },

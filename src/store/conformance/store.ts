@@ -8,6 +8,7 @@ import { messagesConformance } from './messages.ts';
 import { queueConformance } from './queue.ts';
 import { reportsConformance } from './reports.ts';
 import { retentionConformance } from './retention.ts';
+import { simulatorConformance } from './simulator.ts';
 import { suppressionsConformance } from './suppressions.ts';
 import { templatesConformance } from './templates.ts';
 import { usersConformance } from './users.ts';
@@ -24,6 +25,7 @@ export function storeConformance(open: OpenStore): void {
   queueConformance(open);
   reportsConformance(open);
   retentionConformance(open);
+  simulatorConformance(open);
   suppressionsConformance(open);
   templatesConformance(open);
   usersConformance(open);

@@ -15,6 +15,7 @@ import type { MessageStore } from './messages.ts';
 import type { QueueStore } from './queue.ts';
 import type { ReportStore } from './reports.ts';
 import type { RetentionStore } from './retention.ts';
+import type { SimulatorStore } from './simulator.ts';
 import type { SuppressionStore } from './suppressions.ts';
 import type { TemplateStore } from './templates.ts';
 import type { UserStore } from './users.ts';
@@ -36,11 +37,17 @@ export interface Store extends AsyncDisposable {
   readonly webhooks: WebhookStore;
   readonly replays: ReplayStore;
   readonly users: UserStore;
+  readonly simulator: SimulatorStore;
 }
 
 /** Too much waits to be written: the caller should answer "later" (503, 451) and lose nothing by it. */
 export class StoreBusyError extends Error {
   override readonly name: string = 'StoreBusyError';
+}
+
+/** What the operator named cannot be a store: it refuses us, or belongs to something else. The message is for a person. */
+export class StoreUnusableError extends Error {
+  override readonly name = 'StoreUnusableError';
 }
 
 /** There is no room on the disk: "later" too (503, 452), once an operator has made some. */

@@ -1,6 +1,6 @@
 /** Opens the store that any number of processes share: a bounded pool, batches for what comes often, notices. */
 import type { Clock } from '../../platform/clock.ts';
-import type { Store } from '../contract/store.ts';
+import { type Store, StoreBusyError, StoreUnusableError } from '../contract/store.ts';
 import { accountStore, accountWrites } from '../sql/accounts.ts';
 import { identityWrites } from '../sql/identity.ts';
 import { domainStore, domainWrites } from '../sql/domains.ts';
@@ -9,6 +9,7 @@ import { mailSettingsStore, mailSettingsWrites } from '../sql/mail-settings.ts';
 import { messageStore } from '../sql/messages.ts';
 import { reportStore } from '../sql/reports.ts';
 import { retentionWrites } from '../sql/retention.ts';
+import { simulatorStore, simulatorWrites } from '../sql/simulator.ts';
 import { suppressionStore, suppressionWrites } from '../sql/suppressions.ts';
 import { templateStore, templateWrites } from '../sql/templates.ts';
 import { userStore, userWrites } from '../sql/users.ts';
@@ -34,7 +35,7 @@ export interface PostgresOptions {
   readonly limits?: DatabaseLimits;
 }
 
-/** @throws Error when the server cannot be reached or its schema is not ours */
+/** @throws StoreBusyError when the server cannot be reached, StoreUnusableError when it or its schema will not have us */
 export async function openPostgresStore(options: PostgresOptions): Promise<Store> {
   const { url, listenUrl = url, clock, processName, limits = defaultDatabaseLimits } = options;
   const database = new Database(url, limits);
@@ -42,7 +43,7 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Store
     await migrate(database);
   } catch (error) {
     await database.close();
-    throw error;
+    throw error instanceof StoreBusyError ? error : unusable(error as Error);
   }
   const notices = new Notices({ database, listenUrl, limits, clock, processName });
 
@@ -92,6 +93,7 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Store
       letGo: (webhookIds) => transact((transaction) => letGo(transaction, processName, webhookIds)),
     }),
     users: userStore(database, calls(userWrites)),
+    simulator: simulatorStore(database, calls(simulatorWrites)),
     replays: replayStore(database, calls(replayWrites), changes),
     async [Symbol.asyncDispose]() {
       await writes.drained();
@@ -101,3 +103,7 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Store
     },
   };
 }
+
+/** What the server says of a password, a database or a permission is for the operator to mend. */
+const unusable = (cause: Error) =>
+  new StoreUnusableError(`the database cannot be used: ${cause.message}`, { cause });

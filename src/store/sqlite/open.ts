@@ -14,6 +14,7 @@ import { messageStore } from '../sql/messages.ts';
 import { domainStore } from '../sql/domains.ts';
 import { queueStore } from './queue.ts';
 import { reportStore } from '../sql/reports.ts';
+import { simulatorStore } from '../sql/simulator.ts';
 import { suppressionStore } from '../sql/suppressions.ts';
 import { templateStore } from '../sql/templates.ts';
 import { userStore } from '../sql/users.ts';
@@ -81,6 +82,7 @@ export async function openSqliteStore(dataFolder: string, purpose: 'serve' | 'co
     }),
     replays: replayStore(reader, verbs.replays, changedWebhooks),
     users: userStore(reader, verbs.users),
+    simulator: simulatorStore(reader, verbs.simulator),
     async [Symbol.asyncDispose]() {
       await writer.close();
       reader.close();

@@ -8,6 +8,7 @@ import { mailSettingsWrites } from '../sql/mail-settings.ts';
 import { queueWrites } from './queue.ts';
 import { reportWrites } from '../sql/reports.ts';
 import { retentionWrites } from '../sql/retention.ts';
+import { simulatorWrites } from '../sql/simulator.ts';
 import { suppressionWrites } from '../sql/suppressions.ts';
 import { templateWrites } from '../sql/templates.ts';
 import { userWrites } from '../sql/users.ts';
@@ -29,4 +30,5 @@ export const writes = {
   webhooks: webhookWrites,
   replays: replayWrites,
   users: userWrites,
+  simulator: simulatorWrites,
 };
