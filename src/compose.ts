@@ -17,6 +17,7 @@ import { eventStreamRoute } from './api/native/event-stream.ts';
 import { webhookRecordRoutes } from './api/native/webhook-records.ts';
 import { receiverRoute } from './api/native/receiver.ts';
 import { webhookRoutes } from './api/native/webhooks.ts';
+import { providerCallbackPath } from './api/provider-sign-in.ts';
 import { buildApi, buildOperations } from './api/server.ts';
 import type { ListenAddress } from './config/readers.ts';
 import type { Config } from './config/settings.ts';
@@ -52,7 +53,9 @@ import { Recorder } from './track/recorder.ts';
 import { trackRoutes } from './track/routes.ts';
 import { Spool } from './track/spool.ts';
 import { passwords } from './users/passwords.ts';
+import { admissionsBy } from './users/admissions.ts';
 import { createPeople } from './users/people.ts';
+import { createProvider } from './users/provider.ts';
 import type { MutualTls } from './webhooks/access.ts';
 import { BuiltInReceiver } from './webhooks/built-in-receiver.ts';
 import { createEndpoints } from './webhooks/endpoints.ts';
@@ -205,6 +208,7 @@ async function startHttp(
     store,
     credentials: doorkeeper,
     people: createPeople({ users: store.users, passwords: passwords(random), seal, clock, random }),
+    ...byProvider(ground),
     submission,
     consoleFolder: fileURLToPath(new URL('../console/dist/', import.meta.url)),
     clock,
@@ -261,6 +265,16 @@ async function startOperations(ground: Ground, ready: () => boolean): Promise<vo
   });
   running.defer(() => app.close());
   await app.listen({ host: http.host, port: http.port });
+}
+
+/** What signing in by an OpenID provider takes. */
+function byProvider({ config: { oidc }, clock, random, logger, store, seal, publicUrl }: Ground) {
+  const redirectUri = `${publicUrl}${providerCallbackPath}`;
+  if (oidc !== undefined) logger.info({ redirectUri }, `people may sign in by ${oidc.issuer}`);
+  return {
+    provider: oidc && createProvider(oidc, { redirectUri, seal, clock, random }),
+    admissions: admissionsBy(oidc?.admit ?? [], { accounts: store.accounts, logger }),
+  };
 }
 
 function sendingDomains({ config, clock, random, store, seal, publicUrl }: Ground) {

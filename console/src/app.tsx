@@ -21,7 +21,7 @@ import { MessagePage } from './pages/message.tsx';
 import { Messages } from './pages/messages.tsx';
 import { Profile } from './pages/profile.tsx';
 import { Settings } from './pages/settings.tsx';
-import { SignIn } from './pages/sign-in.tsx';
+import { pathAfter, SignIn, signInPath } from './pages/sign-in.tsx';
 import { Suppressions } from './pages/suppressions.tsx';
 import { TemplatePage } from './pages/template.tsx';
 import { TemplateVersions } from './pages/template/versions.tsx';
@@ -30,7 +30,7 @@ import { Users } from './pages/users.tsx';
 import { WebhookPage } from './pages/webhook.tsx';
 import { Webhooks } from './pages/webhooks.tsx';
 import { Welcome } from './pages/welcome.tsx';
-import { follow, useAddress } from './router.ts';
+import { follow, go, useAddress } from './router.ts';
 import { type Session, SessionContext } from './session.ts';
 
 export function App() {
@@ -59,10 +59,15 @@ export function App() {
 
 /** Lets the signed-in through; everybody else sees where to sign in. */
 function Gate() {
-  const { pathname } = useAddress();
+  const address = useAddress();
+  const { pathname } = address;
   const loaded = useLoaded<Session>(pathname === '/welcome' ? undefined : '/api/session');
   const { data: session, error, reload } = loaded;
   useEffect(() => whenSignedOut(reload), [reload]);
+  const isIn = session !== undefined && error === undefined;
+  useEffect(() => {
+    if (isIn && pathname === signInPath) go(pathAfter(address), { replace: true });
+  }, [isIn, pathname]);
   if (pathname === '/welcome') return <Welcome />;
   if (error instanceof ApiError && error.status === 401) return <SignIn onSignedIn={reload} />;
   if (error !== undefined) {

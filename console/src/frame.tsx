@@ -103,11 +103,12 @@ function AccountChoice() {
 
 function Foot() {
   const { words } = useSpeech();
-  const { session, reload } = useSession();
+  const { session } = useSession();
   const [theme, choose] = useState(chosenTheme);
   const signOut = async () => {
     await call('DELETE', '/api/session');
-    reload();
+    // Loaded anew: nothing of what was shown stays in the page.
+    location.assign('/sign-in?out=1');
   };
   return (
     <div class="foot">

@@ -15,7 +15,13 @@ export interface AccountRef {
 }
 
 export interface Session {
-  readonly user: { readonly id: number; readonly email: string; readonly second_factor: boolean };
+  readonly user: {
+    readonly id: number;
+    readonly email: string;
+    /** Who came by the OpenID provider may have none. */
+    readonly password: boolean;
+    readonly second_factor: boolean;
+  };
   readonly account: AccountRef;
   readonly accounts: readonly AccountRef[];
 }

@@ -13,6 +13,7 @@ import { ApiError } from './errors.ts';
 const pages = [
   '/',
   '/welcome',
+  '/sign-in',
   '/first-steps',
   '/live',
   '/messages',

@@ -21,7 +21,10 @@ import { authentication } from './authentication.ts';
 import { auditing, checkRole, sessionAuthentication } from './sessions.ts';
 import { ownSessionRoutes, signInRoutes } from './native/session.ts';
 import { userRoutes } from './native/users.ts';
+import type { Admissions } from '../users/admissions.ts';
 import type { People } from '../users/people.ts';
+import type { Provider } from '../users/provider.ts';
+import { providerRoutes } from './provider-sign-in.ts';
 import { consoleRoutes } from './console.ts';
 import { answerBrokenRequest } from './broken-requests.ts';
 import { apiDocument } from './document.ts';
@@ -57,6 +60,9 @@ export interface ApiDependencies {
   >;
   readonly credentials: Pick<Credentials, 'byToken'>;
   readonly people: People;
+  /** By which people may sign in, beside their passwords. */
+  readonly provider: Provider | undefined;
+  readonly admissions: Admissions;
   /** Where the built console is; the API works without. */
   readonly consoleFolder: string;
   /** Where programs reach the SMTP door. */
@@ -139,6 +145,8 @@ export async function buildApi(dependencies: ApiDependencies): Promise<App> {
   const bySession = sessionAuthentication(sessions);
   const own = { ...dependencies, messageBodyBytes: messageBodyBytes(dependencies.limits.messageBytes) };
   await app.register(async (scope: App) => signInRoutes(scope, sessions));
+  const { provider } = dependencies;
+  if (provider !== undefined) providerRoutes(app, { ...sessions, provider });
   await app.register(async (scope: App) => {
     scope.addHook('onRequest', async (request, reply) => {
       if (!(await bySession(request))) await byToken(request, reply);

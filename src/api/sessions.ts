@@ -8,6 +8,7 @@ import type { AccountStore } from '../store/contract/accounts.ts';
 import { type Role, roles, type UserStore } from '../store/contract/users.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { People, SignedIn, Visitor } from '../users/people.ts';
+import type { Provider } from '../users/provider.ts';
 import { ApiError } from './errors.ts';
 
 declare module 'fastify' {
@@ -31,6 +32,8 @@ export interface SessionDependencies {
   readonly accounts: AccountStore;
   readonly clock: Clock;
   readonly publicUrl: string;
+  /** By which people may sign in, beside their passwords. */
+  readonly provider: Provider | undefined;
 }
 
 export const visitorOf = ({ ip, headers }: FastifyRequest): Visitor => ({
@@ -39,8 +42,15 @@ export const visitorOf = ({ ip, headers }: FastifyRequest): Visitor => ({
 });
 
 /** `__Host-` (RFC 6265bis): no other host may set it, and it never goes over a connection in the clear. */
-const cookieName = (publicUrl: string): string =>
+export const cookieName = (publicUrl: string): string =>
   publicUrl.startsWith('https:') ? '__Host-aftersend' : 'aftersend';
+
+/** A cookie's value, if the request has one of the form that we give out. */
+export function cookieOf({ headers }: FastifyRequest, name: string): string | undefined {
+  const pairs = (headers.cookie ?? '').split(';').map((pair) => pair.trim());
+  const value = pairs.find((pair) => pair.startsWith(`${name}=`))?.slice(name.length + 1);
+  return value !== undefined && /^[\w.-]+$/.test(value) ? value : undefined;
+}
 
 const cookieMaxAgeS = 30 * 24 * 3600;
 
@@ -79,10 +89,10 @@ export function checkOrigin(request: FastifyRequest, publicUrl: string): void {
 
 /** @returns a hook that sets `request.account` and `request.person`, if the request has a session's cookie */
 export function sessionAuthentication({ people, accounts, publicUrl }: SessionDependencies) {
-  const pattern = new RegExp(`(?:^|; *)${cookieName(publicUrl)}=([0-9a-f]+)`);
+  const name = cookieName(publicUrl);
   return async function authenticate(request: FastifyRequest): Promise<boolean> {
-    const { authorization, cookie = '' } = request.headers;
-    const value = authorization === undefined ? pattern.exec(cookie)?.[1] : undefined;
+    const { authorization } = request.headers;
+    const value = authorization === undefined ? cookieOf(request, name) : undefined;
     if (value === undefined) return false;
     const signedIn = await people.bySession(value, visitorOf(request));
     if (signedIn === undefined)

@@ -144,6 +144,38 @@ export function route(value: string): Route {
   };
 }
 
+/** As its provider writes it, without the path of its document. */
+export function oidcIssuer(value: string): string | undefined {
+  if (value === '') return undefined;
+  const url = URL.parse(value.replace(/\/\.well-known\/openid-configuration$/, ''));
+  const isLocal = url !== null && /^(localhost|127\.[\d.]+|\[::1\])$/.test(url.hostname);
+  if (url === null || (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLocal))) {
+    throw new Error(`'${value}' is not https://HOST/PATH, the issuer as the provider writes it`);
+  }
+  if (url.search || url.hash || url.username) throw new Error(`'${value}' is more than an issuer has`);
+  return url.href;
+}
+
+const personRoles = ['support', 'developer', 'owner'] as const;
+
+interface AdmittedDomain {
+  readonly domain: string;
+  readonly account: string;
+  readonly role: (typeof personRoles)[number];
+}
+
+/** `DOMAIN=ACCOUNT:ROLE`, comma-separated. */
+export function admittedDomains(value: string): readonly AdmittedDomain[] {
+  return commaSeparated(value).map((entry) => {
+    const [, domain = '', account = '', wanted] = /^([^=\s]+)=([\w.-]+):(\w+)$/.exec(entry) ?? [];
+    const role = personRoles.find((known) => known === wanted);
+    if (role === undefined) {
+      throw new Error(`'${entry}' is not DOMAIN=ACCOUNT:ROLE with a role of ${personRoles.join(', ')}`);
+    }
+    return { domain: hostname(domain), account, role };
+  });
+}
+
 export function secrets(value: string): readonly string[] {
   const list = splitSecrets(value);
   if (list.some((secret) => secret.length < shortestSecret)) {

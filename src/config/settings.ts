@@ -142,6 +142,23 @@ const settings = {
     read.text,
     'Address that accounts are mailed notices from, as of failing webhooks (none are mailed when empty)',
   ),
+  AFTERSEND_OIDC_ISSUER: setting(
+    '',
+    read.oidcIssuer,
+    'OpenID provider by which people sign in to the console, as https://id.example.com (by password alone when empty)',
+  ),
+  AFTERSEND_OIDC_CLIENT_ID: setting('', read.text, 'What the provider calls this service'),
+  AFTERSEND_OIDC_CLIENT_SECRET: setting(
+    '',
+    read.text,
+    'What proves to the provider that it is this service (empty for a public client)',
+    true,
+  ),
+  AFTERSEND_OIDC_ADMIT: setting(
+    '',
+    read.admittedDomains,
+    'Whom the provider’s word lets in without an invitation, DOMAIN=ACCOUNT:ROLE, comma-separated: whose verified address is there',
+  ),
   AFTERSEND_METRICS_TOKEN: setting(
     '',
     read.text,
@@ -213,6 +230,15 @@ export interface Config {
   readonly limits: { readonly messageBytes: number; readonly recipients: number };
   readonly retry: { readonly firstMs: number; readonly totalMs: number };
   readonly keep: { readonly eventsMs: number; readonly bodiesMs: number };
+  /** Undefined when people sign in by password alone. */
+  readonly oidc:
+    | {
+        readonly issuer: string;
+        readonly clientId: string;
+        readonly clientSecret: string;
+        readonly admit: ReturnType<typeof read.admittedDomains>;
+      }
+    | undefined;
   /** '' when notices are not mailed. */
   readonly noticeFrom: string;
   readonly metricsToken: string;
@@ -235,6 +261,23 @@ function checkShared(value: SettingValues): void {
   } else if (value.AFTERSEND_ROLES.size < read.roles('all').size) {
     throw new ConfigError('AFTERSEND_ROLES: one process has a data folder for itself and does everything.');
   }
+}
+
+function oidcOf(value: SettingValues): Config['oidc'] {
+  const {
+    AFTERSEND_OIDC_ISSUER: issuer,
+    AFTERSEND_OIDC_CLIENT_ID: clientId,
+    AFTERSEND_OIDC_CLIENT_SECRET: clientSecret,
+    AFTERSEND_OIDC_ADMIT: admit,
+  } = value;
+  if (issuer === undefined) {
+    if (clientId === '' && clientSecret === '' && admit.length === 0) return undefined;
+    throw new ConfigError('AFTERSEND_OIDC_ISSUER: the other AFTERSEND_OIDC settings need it.');
+  }
+  if (clientId === '') {
+    throw new ConfigError('AFTERSEND_OIDC_CLIENT_ID: AFTERSEND_OIDC_ISSUER needs it; the provider gives it.');
+  }
+  return { issuer, clientId, clientSecret, admit };
 }
 
 /** @throws ConfigError naming the setting that cannot be read */
@@ -284,6 +327,7 @@ export function readConfig(
     limits: { messageBytes: value.AFTERSEND_MAX_MESSAGE, recipients: value.AFTERSEND_MAX_RECIPIENTS },
     retry: { firstMs: value.AFTERSEND_RETRY_FIRST, totalMs: value.AFTERSEND_RETRY_FOR },
     keep: { eventsMs: value.AFTERSEND_KEEP_EVENTS, bodiesMs: value.AFTERSEND_KEEP_BODIES },
+    oidc: oidcOf(value),
     noticeFrom: value.AFTERSEND_NOTICE_FROM,
     metricsToken: value.AFTERSEND_METRICS_TOKEN,
     logLevel: value.AFTERSEND_LOG,

@@ -1,10 +1,19 @@
 /**
- * How people come in: by password and second factor, by an invitation's link, and by the session that follows. Guessing is
+ * How people come in: by password and second factor, by an OpenID provider's word, by an invitation's link, and by the
+ * session that follows. Guessing is
  * slowed by address and by user. What lets somebody in (cookies, links) is random and kept as its SHA-256 alone.
  * Must never tell a stranger whether an address belongs to a user.
  */
 import type { Clock, Random } from '../platform/clock.ts';
-import type { Invitation, Role, Session, User, UserStore } from '../store/contract/users.ts';
+import type {
+  Admission,
+  Invitation,
+  ProvenPerson,
+  Role,
+  Session,
+  User,
+  UserStore,
+} from '../store/contract/users.ts';
 import { hashSecret, newSecret } from '../accept/credentials.ts';
 import { totpStep } from './one-time-codes.ts';
 import { type Claim, type Proof, proof, type Seal, totpOwner, type Verdict } from './proof.ts';
@@ -31,6 +40,9 @@ export interface Visitor {
 export type SignIn =
   | { readonly kind: 'signed-in'; readonly user: User; readonly session: Session; readonly cookie: string }
   | Exclude<Verdict, { readonly kind: 'proven' }>;
+
+/** `stranger`: nobody has invited them. `another-person`: the address is that of somebody else of the provider's. */
+export type ProviderSignIn = SignIn | { readonly kind: 'stranger' | 'another-person' };
 
 /** `gone`: used, withdrawn, expired, or never made. */
 export type Acceptance = SignIn | { readonly kind: 'gone' };
@@ -67,6 +79,12 @@ export const invitationLink = (publicUrl: string, secret: string): string => `${
 export interface People {
   /** @throws PasswordsBusyError, as everything does that checks a password */
   signIn(claim: Claim, visitor: Visitor): Promise<SignIn>;
+  /** By the provider's word alone: its second factor is its business, and ours is for passwords. */
+  signInByProvider(
+    person: ProvenPerson,
+    admissions: readonly Admission[],
+    visitor: Visitor,
+  ): Promise<ProviderSignIn>;
   /** The session of a cookie, which is thereby used. */
   bySession(cookie: string, visitor: Visitor): Promise<SignedIn | undefined>;
 
@@ -92,6 +110,14 @@ export function createPeople(deps: PeopleDependencies): People {
     async signIn({ email, password, code }, visitor) {
       const verdict = await doorkeeper.judge({ email: plain(email), password, code }, visitor.address);
       return verdict.kind === 'proven' ? letIn(verdict.user, visitor) : verdict;
+    },
+
+    async signInByProvider(person, admissions, visitor) {
+      const joined = await users.joinByProvider({ ...person, admissions, atMs: clock.now() });
+      if (joined.kind !== 'joined') return joined;
+      const signedIn = await letIn(joined.user, visitor);
+      // A user without an account any more is one whom nobody has invited.
+      return signedIn.kind === 'signed-in' ? signedIn : { kind: 'stranger' };
     },
 
     async bySession(cookie, { address }) {

@@ -91,6 +91,8 @@ export async function startApi(changes: Partial<ApiDependencies> = {}): Promise<
     store,
     credentials: credentials(store.accounts, clock),
     people,
+    provider: undefined,
+    admissions: async () => [],
     submission: () => ({ host: 'mail.example.net', port: 2587 }),
     consoleFolder: join(folder, 'console'),
     clock,

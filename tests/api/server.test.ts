@@ -287,6 +287,7 @@ describe('the API document', () => {
         'get /api/messages/{id}/html',
         'get /api/messages/{id}/source',
         'get /api/session',
+        'get /api/session/ways',
         'get /api/sessions',
         'get /api/settings',
         'get /api/reports',

@@ -22,15 +22,16 @@ export interface Reader {
 
 export const password = 'a password of some length';
 
-/** At the first page after signing in. @returns undefined after the test was told to skip */
+/** At the first page after signing in. @param env settings of the service. @returns undefined after the test was told to skip */
 export async function signedIn(
   test: Pick<TestContext, 'skip'>,
   { locale, colorScheme = 'light', width = 1280 }: Reader,
+  env: Readonly<Record<string, string>> = {},
 ): Promise<Visit | undefined> {
   const peer = peerOrSkip(test, 'chromium-headless-shell');
   if (peer === undefined) return undefined;
   await using stack = new AsyncDisposableStack();
-  const service = stack.use(await TestService.start());
+  const service = stack.use(await TestService.start(env));
   const link = /http\S+\/welcome#\S+/.exec(service.printed)?.[0];
   assert.ok(link, 'the first start prints a link');
   const browser = await chromium.launch({
@@ -40,6 +41,11 @@ export async function signedIn(
   });
   stack.defer(() => browser.close());
   const context = await browser.newContext({ locale, colorScheme, viewport: { width, height: 860 } });
+  // Whatever a page asks for elsewhere, nothing of a test leaves the machine.
+  await context.route(
+    ({ hostname }) => hostname !== '127.0.0.1',
+    (route) => route.abort(),
+  );
   const page = await context.newPage();
   const complaints: string[] = [];
   page.on('pageerror', (error) => complaints.push(error.message));

@@ -18,10 +18,10 @@ export function Profile() {
     <Page title={profile.title} lead={session.user.email}>
       <div class="columns">
         <div class="stack">
-          <Password />
+          {session.user.password ? <Password /> : <NoPassword />}
           <Sessions />
         </div>
-        <SecondFactor />
+        {session.user.password && <SecondFactor />}
       </div>
     </Page>
   );
@@ -78,6 +78,18 @@ function Password() {
           </button>
         </div>
       </form>
+    </Card>
+  );
+}
+
+/** Who came by the provider needs none, and may ask for one. */
+function NoPassword() {
+  const { profile } = useWords();
+  return (
+    <Card title={profile.password}>
+      <p class="soft">
+        {profile.noPassword} <code>npx aftersend user reset EMAIL</code>
+      </p>
     </Card>
   );
 }

@@ -1,4 +1,4 @@
-/** Where one signs in. The code of the second factor is asked for once the password is right. */
+/** Where one signs in: by password, with the second factor's code once that is right, or by the OpenID provider. */
 import { useEffect, useState } from 'preact/hooks';
 import { ApiError, post } from '../api.ts';
 import { LanguageChoice } from '../frame.tsx';
@@ -6,6 +6,8 @@ import { useWords } from '../language.ts';
 import { useAction } from '../loading.ts';
 import { Field } from '../parts/fields.tsx';
 import { Failure } from '../parts/notices.tsx';
+import { ProviderButton, useWays, type Ways } from '../parts/provider-button.tsx';
+import { useAddress } from '../router.ts';
 
 export function SignIn({ onSignedIn }: { readonly onSignedIn: () => void }) {
   const { signIn } = useWords();
@@ -13,6 +15,8 @@ export function SignIn({ onSignedIn }: { readonly onSignedIn: () => void }) {
   const [password, setPassword] = useState('');
   const [code, setCode] = useState('');
   const [codeNeeded, setCodeNeeded] = useState(false);
+  const ways = useWays();
+  const address = useAddress();
   const { run, running, error } = useAction(async () => {
     try {
       await post('/api/session', { email, password, ...(codeNeeded && { code }) });
@@ -39,6 +43,7 @@ export function SignIn({ onSignedIn }: { readonly onSignedIn: () => void }) {
           Aftersend
         </div>
         <h1>{signIn.title}</h1>
+        <Outcome address={address} ways={ways} />
         <Field
           label={signIn.email}
           type="email"
@@ -70,11 +75,45 @@ export function SignIn({ onSignedIn }: { readonly onSignedIn: () => void }) {
         <button type="submit" class="primary" disabled={running}>
           {signIn.submit}
         </button>
+        <ProviderButton ways={ways} to={pathAfter(address)} />
         <p class="small soft">
           {signIn.forgotten} <code>npx aftersend user reset EMAIL</code>
         </p>
         <LanguageChoice />
       </form>
     </main>
+  );
+}
+
+/** Where the address leads once somebody is in; the sign-in page itself leads nowhere. */
+export const pathAfter = ({ pathname, search }: URL): string =>
+  pathname === signInPath ? '/' : `${pathname}${search}`;
+
+export const signInPath = '/sign-in';
+
+/** What came of going to the provider, or of signing out. */
+function Outcome({ address, ways }: { readonly address: URL; readonly ways: Ways | undefined }) {
+  const { signIn } = useWords();
+  const provider = ways?.provider?.name ?? '';
+  const problem = address.searchParams.get('problem');
+  if (problem !== null) {
+    const say = signIn.problems[problem as keyof typeof signIn.problems] ?? signIn.problems.failed;
+    return (
+      <div class="notice bad" role="alert">
+        {say(provider)}
+      </div>
+    );
+  }
+  if (!address.searchParams.has('out') || !ways?.provider) return null;
+  const { sign_out_url: url } = ways.provider;
+  return (
+    <div class="notice" role="status">
+      <span>{signIn.stillThere(provider)}</span>
+      {url !== null && (
+        <a href={url} target="_self">
+          {signIn.leaveThere}
+        </a>
+      )}
+    </div>
   );
 }

@@ -6,6 +6,7 @@ import { useWords } from '../language.ts';
 import { useAction } from '../loading.ts';
 import { faultOf, Field } from '../parts/fields.tsx';
 import { Failure, Loading } from '../parts/notices.tsx';
+import { ProviderButton, useWays } from '../parts/provider-button.tsx';
 import { go } from '../router.ts';
 import type { Role } from '../session.ts';
 
@@ -52,6 +53,7 @@ function Accept({ secret, invitation }: { readonly secret: string; readonly invi
     await post('/api/invitations/accept', { secret, email, password });
     go('/', { replace: true });
   });
+  const ways = useWays();
   const { kind, account, role } = invitation;
   return (
     <form
@@ -92,6 +94,8 @@ function Accept({ secret, invitation }: { readonly secret: string; readonly invi
       <button type="submit" class="primary" disabled={running}>
         {welcome.submit}
       </button>
+      {/* The provider is asked for the address that was invited; an open invitation names none. */}
+      {kind === 'join' && invitation.email !== '' && <ProviderButton ways={ways} to="/" />}
     </form>
   );
 }

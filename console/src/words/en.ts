@@ -69,6 +69,25 @@ export const en = {
     password: 'Password',
     code: 'Code from your authenticator',
     submit: 'Sign in',
+    or: 'or',
+    by: (provider: string) => `Sign in by ${provider}`,
+    stillThere: (provider: string) => `You are signed out here. You may still be signed in at ${provider}.`,
+    leaveThere: 'Sign out there, too',
+    problems: {
+      'not-invited': (provider: string) =>
+        `Nobody has invited you yet. Ask an owner of the account to invite the address that you have at ${provider}.`,
+      'email-unverified': (provider: string) =>
+        `${provider} does not say that your e-mail address is really yours. Confirm it there, then try again.`,
+      'another-person': (provider: string) =>
+        `Your address belonged to somebody else at ${provider} before. Ask an owner of the account to remove that user first.`,
+      cancelled: (provider: string) => `You stopped at ${provider}, so nobody was signed in.`,
+      expired: () => 'That took too long, or was begun in another window. Try again.',
+      unreachable: (provider: string) =>
+        `${provider} does not answer. Try again in a moment; whoever runs this service finds the cause in its log.`,
+      failed: (provider: string) =>
+        `${provider} and this service do not understand each other. Whoever runs it finds the cause in its log.`,
+      'slow-down': () => 'Too many tries. Wait a little and try again.',
+    },
     forgotten: 'Forgot the password? Whoever runs this service can make a new link:',
   },
   welcome: {
@@ -378,13 +397,16 @@ export const en = {
   profile: {
     title: 'My profile',
     password: 'Password',
+    noPassword:
+      'You sign in by your provider and have no password here. Whoever runs this service can make you a link to set one:',
     passwordLead: 'Changing it signs you out everywhere else.',
     old: 'Current password',
     fresh: 'New password',
     change: 'Change password',
     changed: 'The password is changed.',
     factor: 'Second factor',
-    factorLead: 'With it, your password alone lets nobody in.',
+    factorLead:
+      'With it, your password alone lets nobody in. Who signs in by a provider is asked for the second factor there.',
     on: 'on',
     off: 'off',
     enable: 'Switch on',
@@ -424,6 +446,7 @@ export const en = {
     empty: 'Nothing was changed yet',
     actions: {
       signIn: 'signed in',
+      signInByProvider: 'signed in by the provider',
       signOut: 'signed out',
       changePassword: 'changed their password',
       setSecondFactor: 'switched their second factor on',

@@ -23,7 +23,12 @@ const Secret = Type.String({ maxLength: 100, description: 'The end of the invita
 
 const AccountRef = Type.Object({ id: Id, name: Type.String(), role: Role });
 const SessionAnswer = Type.Object({
-  user: Type.Object({ id: Id, email: Type.String(), second_factor: Type.Boolean() }),
+  user: Type.Object({
+    id: Id,
+    email: Type.String(),
+    password: Type.Boolean({ description: 'Whether they have one; who came by the OpenID provider may not' }),
+    second_factor: Type.Boolean(),
+  }),
   account: AccountRef,
   accounts: Type.Array(AccountRef, { description: 'All that the user may look at' }),
 });
@@ -36,13 +41,24 @@ const SessionShape = Type.Object({
   current: Type.Boolean(),
 });
 const SignedIn = Type.Object({ email: Type.String() });
+const Ways = Type.Object({
+  provider: nullable(
+    Type.Object(
+      {
+        name: Type.String({ description: 'Its host' }),
+        sign_out_url: nullable(Type.String({ description: 'Where one signs out there' })),
+      },
+      { description: 'The OpenID provider; `/sign-in/provider` leads there' },
+    ),
+  ),
+});
 
 const tags = ['console'];
 const noContent = Type.Null({ description: 'Done' });
 
 /** Signing in and accepting an invitation: before there is anybody. */
 export function signInRoutes(app: App, deps: SessionDependencies): void {
-  const { people, accounts, users, clock, publicUrl } = deps;
+  const { people, accounts, users, clock, publicUrl, provider } = deps;
   app.addHook('onRequest', async (request) => checkOrigin(request, publicUrl));
 
   const letIn = async (outcome: Acceptance, request: FastifyRequest, reply: FastifyReply) => {
@@ -80,6 +96,22 @@ export function signInRoutes(app: App, deps: SessionDependencies): void {
       const { code = '', ...input } = request.body;
       return letIn(await people.signIn({ ...input, code }, visitorOf(request)), request, reply);
     },
+  );
+
+  app.get(
+    '/api/session/ways',
+    {
+      schema: {
+        operationId: 'listWaysIn',
+        tags,
+        summary: 'Tell how people may sign in',
+        response: { 200: Ways },
+      },
+    },
+    async () => ({
+      provider:
+        provider === undefined ? null : { name: provider.name, sign_out_url: provider.signOutUrl ?? null },
+    }),
   );
 
   app.post(
@@ -152,7 +184,12 @@ export function ownSessionRoutes(app: App, deps: SessionDependencies & { readonl
       const { user, role } = personOf(request);
       const memberships = await users.memberships(user.id);
       return {
-        user: { id: user.id, email: user.email, second_factor: user.sealedTotp !== undefined },
+        user: {
+          id: user.id,
+          email: user.email,
+          password: user.passwordHash !== undefined,
+          second_factor: user.sealedTotp !== undefined,
+        },
         account: { id: request.account.id, name: request.account.name, role },
         accounts: memberships.map(({ accountId, accountName, role }) => ({
           id: accountId,

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Store } from '../contract/store.ts';
-import type { Role, User } from '../contract/users.ts';
+import type { Admission, Role, User } from '../contract/users.ts';
 import { anAccount, type OpenStore, startMs } from './fixtures.ts';
 
 const dayMs = 24 * 3600 * 1000;
@@ -144,6 +144,73 @@ export function usersConformance(open: OpenStore): void {
       assert.deepEqual(
         rest.map(({ action }) => action),
         ['one'],
+      );
+    });
+
+    test('whom a provider vouches for is known by the subject, else by an invited address or an admitted one', async () => {
+      await using store = await open();
+      const [acme, other] = [await anAccount(store), await anAccount(store, 'other')];
+      await aUser(store, acme.id, 'owner@example.org');
+      const issuer = 'https://id.example.com';
+      const join = (subject: string, email: string | undefined, admissions: readonly Admission[] = []) =>
+        store.users.joinByProvider({ issuer, subject, email, admissions, atMs: startMs });
+      const invite = (accountId: number, email: string, role: Role) =>
+        store.users.invite({
+          email,
+          purpose: { kind: 'join', accountId, role },
+          hash: `${accountId} ${email} ${role}`,
+          atMs: startMs,
+          expiresAtMs: startMs + dayMs,
+        });
+      assert.deepEqual(await join('1', 'ann@example.org'), { kind: 'stranger' });
+      await invite(acme.id, 'ann@example.org', 'developer');
+      assert.deepEqual(await join('1', undefined), { kind: 'stranger' }, 'an address that is not verified');
+      const joined = await join('1', 'ann@example.org');
+      assert.equal(joined.kind, 'joined');
+      const ann = joined.user;
+      assert.equal(ann.passwordHash, undefined);
+      assert.deepEqual(await store.users.byEmail('ann@example.org'), ann);
+      assert.equal((await store.users.invitations(acme.id, startMs)).length, 0, 'taken');
+
+      await invite(other.id, 'new@example.org', 'support');
+      assert.deepEqual(
+        await join('1', 'new@example.org'),
+        joined,
+        'known by the subject, whatever the address',
+      );
+      const admission = { accountId: acme.id, role: 'owner' } as const;
+      await join('1', undefined, [admission]);
+      assert.deepEqual(
+        (await store.users.memberships(ann.id)).map(({ accountId, role }) => [accountId, role]),
+        [
+          [acme.id, 'developer'],
+          [other.id, 'support'],
+        ],
+        'an admission leaves the role of a member alone',
+      );
+
+      assert.equal((await join('2', 'bob@example.org', [admission])).kind, 'joined');
+      assert.deepEqual(await join('3', 'ann@example.org'), { kind: 'another-person' });
+      const owner = await join('4', 'owner@example.org');
+      assert.equal(owner.kind === 'joined' && owner.user.passwordHash, 'hash', 'who had a password keeps it');
+
+      const bob = await store.users.byEmail('bob@example.org');
+      assert.ok(bob !== undefined);
+      await store.users.removeMember({ accountId: acme.id, userId: bob.id });
+      assert.deepEqual(await join('2', 'bob@example.org'), { kind: 'stranger' }, 'removed, they are nobody');
+    });
+
+    test('no invitation takes an account its last owner', async () => {
+      await using store = await open();
+      const { id: accountId } = await anAccount(store);
+      const ann = await aUser(store, accountId, 'ann@example.org');
+      const purpose = { kind: 'join', accountId, role: 'support' } as const;
+      const times = { atMs: startMs, expiresAtMs: startMs + dayMs };
+      await store.users.invite({ email: 'ann@example.org', purpose, hash: 'second', ...times });
+      assert.equal(await store.users.joinAs({ hash: 'second', userId: ann.id, atMs: startMs }), true);
+      assert.deepEqual(
+        (await store.users.memberships(ann.id)).map(({ role }) => role),
+        ['owner'],
       );
     });
   });

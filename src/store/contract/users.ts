@@ -11,7 +11,8 @@ export interface User {
   readonly id: number;
   /** Lower case, unique in the service. */
   readonly email: string;
-  readonly passwordHash: string;
+  /** Undefined for somebody who came by the OpenID provider and has set none. */
+  readonly passwordHash: string | undefined;
   /** The secret of the second factor, encrypted; undefined while it is off. */
   readonly sealedTotp: string | undefined;
   readonly createdAtMs: number;
@@ -69,6 +70,21 @@ export interface NewSession {
   readonly expiresAtMs: number;
 }
 
+/** Whom an OpenID provider says that somebody is. */
+export interface ProvenPerson {
+  readonly issuer: string;
+  /** The provider's own name for them, which never changes and is never given to another. */
+  readonly subject: string;
+  /** Undefined unless the provider has verified that it is theirs. */
+  readonly email: string | undefined;
+}
+
+/** An account that a person may look at without an invitation. */
+export interface Admission {
+  readonly accountId: number;
+  readonly role: Role;
+}
+
 /** A thing that somebody did. */
 export interface AuditEntry {
   readonly id: number;
@@ -123,6 +139,18 @@ export interface UserStore {
   joinAs(input: { hash: string; userId: number; atMs: number }): Promise<boolean>;
   /** Sets the password anew, takes the second factor away, ends every session. @returns undefined if it is gone */
   reset(input: { hash: string; passwordHash: string; atMs: number }): Promise<User | undefined>;
+
+  /**
+   * The user that a provider's person is: known by the subject, else by the verified address, else made. Takes them into
+   * the accounts of all open invitations for the address and of `admissions`, whose role a member already there keeps.
+   * `stranger`: no user, no invitation and no admission. `another-person`: the address is that of a user who is somebody
+   * else at this provider.
+   */
+  joinByProvider(
+    input: ProvenPerson & { readonly admissions: readonly Admission[]; readonly atMs: number },
+  ): Promise<
+    { readonly kind: 'joined'; readonly user: User } | { readonly kind: 'stranger' | 'another-person' }
+  >;
 
   /** It looks at the user's first account. @returns undefined if the user has none */
   openSession(input: NewSession): Promise<Session | undefined>;

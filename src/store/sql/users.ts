@@ -11,43 +11,17 @@ import type {
   User,
   UserStore,
 } from '../contract/users.ts';
+import { providerWrites } from './providers.ts';
 import type { Calls, Reader, Writer } from './statements.ts';
-
-interface UserRow {
-  id: number;
-  email: string;
-  password_hash: string;
-  sealed_totp: string | null;
-  created_at_ms: number;
-}
-
-const userColumns = 'u.id, u.email, u.password_hash, u.sealed_totp, u.created_at_ms';
-
-const toUser = (row: UserRow): User => ({
-  id: row.id,
-  email: row.email,
-  passwordHash: row.password_hash,
-  sealedTotp: row.sealed_totp ?? undefined,
-  createdAtMs: row.created_at_ms,
-});
-
-interface InvitationRow {
-  id: number;
-  email: string;
-  account_id: number | null;
-  role: Role | null;
-  user_id: number | null;
-  created_at_ms: number;
-  expires_at_ms: number;
-}
-
-function toInvitation(row: InvitationRow): Invitation {
-  const { id, email, account_id: accountId, role, user_id: userId } = row;
-  const facts = { id, email, createdAtMs: row.created_at_ms, expiresAtMs: row.expires_at_ms };
-  if (userId !== null) return { ...facts, purpose: { kind: 'reset', userId } };
-  if (accountId === null || role === null) throw new Error('an invitation leads nowhere');
-  return { ...facts, purpose: { kind: 'join', accountId, role } };
-}
+import {
+  enter,
+  type InvitationRow,
+  ownsAlone,
+  toInvitation,
+  toUser,
+  userColumns,
+  type UserRow,
+} from './user-rows.ts';
 
 interface SessionRow {
   id: number;
@@ -81,26 +55,6 @@ async function takeInvitation(database: Writer, hash: string, atMs: number): Pro
   if (row === undefined) return undefined;
   await database.run('DELETE FROM invitations WHERE id = ?', row.id);
   return toInvitation(row);
-}
-
-/** A second invitation into the same account changes the role. */
-async function enter(database: Writer, userId: number, { purpose }: Invitation): Promise<void> {
-  if (purpose.kind !== 'join') throw new Error('a reset is no way into an account');
-  await database.run(
-    `INSERT INTO memberships (user_id, account_id, role) VALUES (?, ?, ?)
-     ON CONFLICT (user_id, account_id) DO UPDATE SET role = excluded.role`,
-    userId,
-    purpose.accountId,
-    purpose.role,
-  );
-}
-
-async function ownsAlone(database: Reader, accountId: number, userId: number): Promise<boolean> {
-  const owners = await database.all<{ user_id: number }>(
-    `SELECT user_id FROM memberships WHERE account_id = ? AND role = 'owner'`,
-    accountId,
-  );
-  return owners.length === 1 && owners[0]?.user_id === userId;
 }
 
 const isMember = async (database: Reader, accountId: number, userId: number): Promise<boolean> =>
@@ -239,6 +193,7 @@ const memberWrites = {
     if ((await database.get('SELECT 1 FROM memberships WHERE user_id = ?', userId)) === undefined) {
       await database.run('DELETE FROM sessions WHERE user_id = ?', userId);
       await database.run('DELETE FROM invitations WHERE user_id = ?', userId);
+      await database.run('DELETE FROM user_identities WHERE user_id = ?', userId);
       await database.run('DELETE FROM users WHERE id = ?', userId);
     }
     return 'changed';
@@ -313,7 +268,7 @@ const sessionWrites = {
   },
 };
 
-export const userWrites = { ...accessWrites, ...memberWrites, ...sessionWrites };
+export const userWrites = { ...accessWrites, ...memberWrites, ...sessionWrites, ...providerWrites };
 
 export function userStore(reader: Reader, write: Calls<typeof userWrites>): UserStore {
   const user = (row: UserRow | undefined) => row && toUser(row);
