@@ -4,13 +4,11 @@ import { parseArgs } from 'node:util';
 import { ProvisionError } from './accounts/provision.ts';
 import { accountCommands } from './cli/account-commands.ts';
 import { reportCommands } from './cli/report-commands.ts';
-import { inspectMail, inspectReply } from './cli/inspect.ts';
 import { userCommands } from './cli/user-commands.ts';
-import { serve } from './cli/serve.ts';
 import { SecretFileError } from './config/secret-file.ts';
 import { ConfigError, describeSettings, readConfig } from './config/settings.ts';
-import { runDemo } from './demo/demo.ts';
 import { systemClock } from './platform/clock.ts';
+import { holdYoungHeap, letYoungHeapGrow } from './platform/young-heap.ts';
 import { StoreBusyError, StoreUnusableError } from './store/contract/store.ts';
 import { openStore } from './store/open.ts';
 import { FolderLockedError, FolderUnusableError } from './store/sqlite/open.ts';
@@ -49,8 +47,16 @@ async function main(argv: readonly string[]): Promise<number> {
     readConfig();
     return 0;
   }
-  if (first === 'serve') return serve(readConfig(), stopSignal());
-  if (first === 'demo') return runDemo(print, stopSignal());
+  // What only some commands need is loaded by them: to make a token takes no HTTP server.
+  if (first === 'serve') {
+    holdYoungHeap();
+    const { serve } = await import('./cli/serve.ts');
+    return serve(readConfig(), { stop: stopSignal(), started: letYoungHeapGrow });
+  }
+  if (first === 'demo') {
+    const { runDemo } = await import('./demo/demo.ts');
+    return runDemo(print, stopSignal());
+  }
 
   if (first === 'inspect') return inspect(second, rest);
 
@@ -72,6 +78,7 @@ async function inspect(what: string, words: readonly string[]): Promise<number> 
   if (words.length === 0 || (what !== 'mail' && what !== 'reply')) {
     throw new UsageError('write: aftersend inspect mail FILE…, or: aftersend inspect reply "550 5.1.1 …"');
   }
+  const { inspectMail, inspectReply } = await import('./cli/inspect.ts');
   if (what === 'reply') return print(JSON.stringify(inspectReply(words.join(' '))));
   let exitCode = 0;
   for (const file of words) {

@@ -8,11 +8,18 @@ import { invitationLink, makeInvitation } from '../users/people.ts';
 import { systemClock, systemRandom } from '../platform/clock.ts';
 import { hostInUrl } from '../platform/listening.ts';
 
+interface Moments {
+  readonly stop: AbortSignal;
+  /** Everything takes work. */
+  readonly started: () => void;
+}
+
 /** @returns the exit code, once `stop` has aborted and everything is closed */
-export async function serve(config: Config, stop: AbortSignal): Promise<number> {
+export async function serve(config: Config, { stop, started }: Moments): Promise<number> {
   // Logs go to standard error: standard output is for the person who started it.
   const logger = pino({ level: config.logLevel }, pino.destination(2));
   await using service = await startService(config, { logger, stop });
+  started();
   // Where people are served, they are told how to come in.
   const servesPeople = config.roles.has('api');
   const first = servesPeople ? await firstAccount(service) : undefined;

@@ -1,8 +1,6 @@
 /** Opens the store that the operator chose: the data folder's own, or the PostgreSQL that several processes share. */
 import type { Clock } from '../platform/clock.ts';
 import { type Store, StoreBusyError } from './contract/store.ts';
-import { defaultDatabaseLimits } from './postgres/database.ts';
-import { openPostgresStore } from './postgres/open.ts';
 import { openSqliteStore } from './sqlite/open.ts';
 
 /** Where the PostgreSQL is, and how many connections a process may have to it. */
@@ -35,6 +33,9 @@ export async function openStore(
   { purpose, processName, clock, waitForDatabase }: StoreUser,
 ): Promise<Store> {
   if (database === undefined) return openSqliteStore(dataFolder, purpose);
+  // Loaded when it is asked for: most installations never do.
+  const { defaultDatabaseLimits } = await import('./postgres/database.ts');
+  const { openPostgresStore } = await import('./postgres/open.ts');
   const { url, listenUrl, connections } = database;
   const limits = { ...defaultDatabaseLimits, connections };
   for (;;) {
