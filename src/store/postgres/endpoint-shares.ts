@@ -5,7 +5,37 @@
 import type { ProgressSave, ProgressSaved } from '../contract/webhook-progress.ts';
 import type { WebhookShare } from '../contract/webhooks.ts';
 import { saveProgress } from '../sql/webhook-progress.ts';
+import type { Reader } from '../sql/statements.ts';
 import type { Transaction } from './transaction.ts';
+
+interface Standing {
+  endpoints: number;
+  attended: number;
+  senders: number;
+  sends: number | null;
+  held: number[];
+}
+
+/** Of what stands: an endpoint that was removed is nobody's. */
+const standingSql = `
+  SELECT (SELECT count(*) FROM webhooks) AS endpoints,
+    (SELECT count(*) FROM webhook_holders h JOIN webhooks w ON w.id = h.webhook_id) AS attended,
+    (SELECT count(*) FROM processes WHERE sends = 1) AS senders,
+    (SELECT sends FROM processes WHERE name = ?) AS sends,
+    ARRAY(SELECT h.webhook_id FROM webhook_holders h JOIN webhooks w ON w.id = h.webhook_id
+          WHERE h.holder = ? ORDER BY h.webhook_id) AS held`;
+
+/** Most askings change nothing: one statement sees that. @returns undefined if there is something to take */
+export async function settledShare(database: Reader, processName: string): Promise<WebhookShare | undefined> {
+  const standing = await database.get<Standing>(standingSql, processName, processName);
+  if (standing?.sends !== 1 || standing.attended < standing.endpoints) return undefined;
+  return shareOf(standing.held.map(Number), standing);
+}
+
+function shareOf(ids: readonly number[], { endpoints, senders }: Counts): WebhookShare {
+  const share = Math.ceil(endpoints / Math.max(1, senders));
+  return { held: new Set(ids), excess: new Set(ids.slice(share)) };
+}
 
 interface Counts {
   endpoints: number;
@@ -36,8 +66,10 @@ export async function takeShare(transaction: Transaction, processName: string): 
     'SELECT webhook_id AS id FROM webhook_holders WHERE holder = ? ORDER BY webhook_id',
     processName,
   );
-  const ids = rows.map(({ id }) => id);
-  return { held: new Set(ids), excess: new Set(ids.slice(share)) };
+  return shareOf(
+    rows.map(({ id }) => id),
+    { endpoints, senders },
+  );
 }
 
 export async function letGo(

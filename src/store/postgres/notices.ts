@@ -139,19 +139,16 @@ export class Notices implements AsyncDisposable {
 
   async #lookOnce(): Promise<void> {
     try {
-      const [before, last] = this.#lookedTo ?? [undefined, undefined];
-      const rows =
-        before === undefined
-          ? []
-          : await this.#deps.database.all<{ account_id: number }>(
-              'SELECT DISTINCT account_id FROM events WHERE id > ?',
-              before,
-            );
-      const highest = await this.#deps.database.get<{ id: number | null }>(
-        'SELECT max(id) AS id FROM events',
+      const [before, last] = this.#lookedTo ?? [Number.MAX_SAFE_INTEGER, undefined];
+      const found = await this.#deps.database.get<{ highest: number | null; accounts: string[] }>(
+        `SELECT (SELECT max(id) FROM events) AS highest,
+           ARRAY(SELECT DISTINCT account_id FROM events WHERE id > ?) AS accounts`,
+        before,
       );
-      this.#lookedTo = [last ?? highest?.id ?? 0, highest?.id ?? 0];
-      if (rows.length > 0) this.logs.tell(new Set(rows.map(({ account_id }) => account_id)));
+      const highest = found?.highest ?? 0;
+      this.#lookedTo = [last ?? highest, highest];
+      const accountIds = new Set(found?.accounts.map(Number));
+      if (accountIds.size > 0) this.logs.tell(accountIds);
       this.queue.tell();
     } catch {
       // The server cannot be reached: the next look finds it all.

@@ -18,7 +18,7 @@ import { webhookStore, webhookWrites } from '../sql/webhooks.ts';
 import { Database, type DatabaseLimits, defaultDatabaseLimits } from './database.ts';
 import { intakeStore } from './intake.ts';
 import { migrate } from './migrate.ts';
-import { letGo, saveFenced, takeShare } from './endpoint-shares.ts';
+import { letGo, saveFenced, settledShare, takeShare } from './endpoint-shares.ts';
 import { Notices } from './notices.ts';
 import { Presence } from './presence.ts';
 import { queueStore } from './queue.ts';
@@ -89,7 +89,9 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Store
     webhooks: webhookStore(database, calls(webhookWrites), {
       changes,
       saveProgress: (input) => transact((transaction) => saveFenced(transaction, processName, input)),
-      takeShare: () => transact((transaction) => takeShare(transaction, processName)),
+      takeShare: async () =>
+        (await settledShare(database, processName)) ??
+        transact((transaction) => takeShare(transaction, processName)),
       letGo: (webhookIds) => transact((transaction) => letGo(transaction, processName, webhookIds)),
     }),
     users: userStore(database, calls(userWrites)),

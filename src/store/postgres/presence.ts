@@ -7,7 +7,6 @@
 import type { Clock } from '../../platform/clock.ts';
 import type { Database } from './database.ts';
 import { shareHoldsForMs } from '../contract/webhooks.ts';
-import { Transaction } from './transaction.ts';
 
 const sayEveryMs = 5_000;
 /** Unheard for so long, a process has been deaf itself; what all others said meanwhile has run out as well. */
@@ -57,10 +56,8 @@ export class Presence implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
     await this.#loop;
-    const { database, processName } = this.#deps;
-    await database
-      .transaction((sender) => freeProcesses(new Transaction(sender), 'name = ?', processName, this.#deps))
-      .catch(() => undefined);
+    const { database, clock, processName } = this.#deps;
+    await database.run(`WITH ${freeDead('name = ?')}`, processName, clock.now()).catch(() => undefined);
   }
 
   async #run(): Promise<void> {
@@ -77,33 +74,27 @@ export class Presence implements AsyncDisposable {
     const nowMs = clock.now();
     if (nowMs - this.#saidAtMs > deafMs) this.#steadySinceMs = nowMs;
     const mayJudge = nowMs - this.#steadySinceMs >= listenMs;
-    const freed = await database.transaction(async (sender) => {
-      const transaction = new Transaction(sender);
-      await transaction.run(
-        `INSERT INTO processes (name, alive_until_ms) VALUES (?, ?)
-         ON CONFLICT (name) DO UPDATE SET alive_until_ms = excluded.alive_until_ms`,
-        processName,
-        nowMs + shareHoldsForMs,
-      );
-      return mayJudge ? freeProcesses(transaction, 'alive_until_ms < ?', nowMs, this.#deps) : 0;
-    });
+    const freed = await database.run(
+      `WITH said AS (
+         INSERT INTO processes (name, alive_until_ms) VALUES (?, ?)
+         ON CONFLICT (name) DO UPDATE SET alive_until_ms = excluded.alive_until_ms
+       ), ${freeDead('alive_until_ms < ? AND name <> ?')}`,
+      processName,
+      nowMs + shareHoldsForMs,
+      mayJudge ? nowMs : 0,
+      processName,
+      nowMs,
+    );
     this.#saidAtMs = nowMs;
     if (freed > 0) onFreed();
   }
 }
 
-/** Forgets processes; what they had claimed falls due, their endpoints are free. @returns how many messages */
-function freeProcesses(
-  transaction: Transaction,
-  which: string,
-  value: string | number,
-  { clock }: PresenceDependencies,
-): Promise<number> {
-  return transaction.run(
-    `WITH dead AS (DELETE FROM processes WHERE ${which} RETURNING name),
-     abandoned AS (DELETE FROM webhook_holders USING dead WHERE holder = dead.name)
-     UPDATE queue SET due_at_ms = ?, lease = 0, holder = '' FROM dead WHERE queue.lease > 0 AND holder = dead.name`,
-    value,
-    clock.now(),
-  );
-}
+/**
+ * The end of a statement that forgets processes: what they had claimed falls due, their endpoints are free. Its last
+ * parameter is now; it counts the messages.
+ */
+const freeDead = (which: string): string => `
+  dead AS (DELETE FROM processes WHERE ${which} RETURNING name),
+  abandoned AS (DELETE FROM webhook_holders USING dead WHERE holder = dead.name)
+  UPDATE queue SET due_at_ms = ?, lease = 0, holder = '' FROM dead WHERE queue.lease > 0 AND holder = dead.name`;
