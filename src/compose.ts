@@ -368,6 +368,7 @@ function startOut(ground: Ground, simulator: ListenAddress) {
   const ownPool: Pool = { name: '', sources: [{ address: '', ehloName: config.hostname }] };
   return startDelivery({
     queue: store.queue,
+    paceStore: store.paces,
     router: createRouter({
       route: config.route,
       simulator,

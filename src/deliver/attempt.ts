@@ -7,6 +7,7 @@ import { AttemptError } from './attempt-error.ts';
 import type { Connections, RouteHost } from './connections.ts';
 import { saysTooFast } from './pace/too-fast.ts';
 import { Envelope } from './smtp/envelope.ts';
+import type { Slots } from './slots.ts';
 import type { Reply } from './smtp/reply.ts';
 import { Trace } from './smtp/trace.ts';
 
@@ -31,12 +32,22 @@ export interface AttemptEnd {
  */
 const mostRefusals = 3;
 
+export interface AttemptMeans {
+  readonly connections: Connections;
+  /** Of the message's destination. */
+  readonly slots: Slots;
+  readonly clock: Clock;
+  /** When it must be over. */
+  readonly limitMs: number;
+}
+
 export async function makeAttempt(
   hosts: readonly RouteHost[],
   message: PreparedMessage,
-  { connections, clock, limitMs }: { connections: Connections; clock: Clock; limitMs: number },
+  { connections, slots, clock, limitMs }: AttemptMeans,
 ): Promise<AttemptEnd> {
   const trace = new Trace(clock);
+  const use = { slots, trace, limitMs };
   // One that has refused is asked again by its other addresses, after all other hosts.
   const candidates = [...hosts];
   let unreached: AttemptError | undefined;
@@ -69,7 +80,7 @@ export async function makeAttempt(
   async function sendBy(asRouted: RouteHost): Promise<Reply> {
     const host = message.requireTls ? withTls(asRouted) : asRouted;
     const envelope = new Envelope(message.envelopeSender, message.recipient, message.content);
-    const kept = connections.kept(host, trace, limitMs);
+    const kept = connections.kept(host, use);
     if (kept !== undefined) {
       try {
         return await kept.send(envelope, message.content);
@@ -80,7 +91,7 @@ export async function makeAttempt(
         connections.giveBack(kept);
       }
     }
-    const fresh = await connections.fresh(host, trace, limitMs);
+    const fresh = await connections.fresh(host, use);
     try {
       return await fresh.send(envelope, message.content);
     } finally {

@@ -6,6 +6,7 @@ import type { Clock } from '../platform/clock.ts';
 import { AttemptError } from './attempt-error.ts';
 import { Deadlines } from './deadlines.ts';
 import { type Pool, sourcesFor } from './pools.ts';
+import type { Slots } from './slots.ts';
 import { type CountTls, demandKey } from './tls/demand.ts';
 import { type SessionTarget, type SessionTimeouts, type SessionTools, SmtpSession } from './smtp/session.ts';
 import type { Trace } from './smtp/trace.ts';
@@ -28,16 +29,22 @@ export interface ConnectionLimits extends SessionTimeouts {
 /** Addresses of one host that an attempt goes through. */
 const maxAddresses = 5;
 
+/** Whose connection it is, and when it must be done with. */
+interface Use {
+  readonly slots: Slots;
+  readonly trace: Trace;
+  readonly limitMs: number;
+}
+
 export class Connections implements Disposable {
   readonly #limits: ConnectionLimits;
   readonly #countTls: CountTls;
   readonly #tools: SessionTools;
   readonly #busy = new Set<SmtpSession>();
-  /** By host, longest idle first; hosts in the order in which they were last given one. */
-  readonly #idle = new Map<string, SmtpSession[]>();
-  #idleCount = 0;
-  /** The key of each open session, for giving it back. */
-  readonly #keys = new WeakMap<SmtpSession, string>();
+  /** Of all destinations, longest idle first. */
+  readonly #idle = new Set<SmtpSession>();
+  /** By which an open session is found again. */
+  readonly #places = new WeakMap<SmtpSession, { readonly key: string; readonly slots: Slots }>();
   /** Grows with each connection, so that a pool's sources take turns. */
   #turn = 0;
 
@@ -56,24 +63,25 @@ export class Connections implements Disposable {
   }
 
   /** Of the kept connections to one of the host's addresses the one that was used last, undefined if there is none. */
-  kept(host: RouteHost, trace: Trace, limitMs: number): SmtpSession | undefined {
-    const sessions = this.#idle.get(keyOf(host)) ?? [];
-    const at = sessions.findLastIndex(({ target }) => host.addresses.includes(target.address));
-    const [session] = at === -1 ? [] : sessions.splice(at, 1);
+  kept(host: RouteHost, { slots, trace, limitMs }: Use): SmtpSession | undefined {
+    const key = keyOf(host);
+    const session = slots.use(
+      (idle) => this.#places.get(idle)?.key === key && host.addresses.includes(idle.target.address),
+    );
     if (session === undefined) return undefined;
-    this.#idleCount--;
+    this.#idle.delete(session);
     this.#busy.add(session);
     session.use(trace, limitMs);
     return session;
   }
 
   /** A new connection to the first address that answers as an SMTP server should. @throws AttemptError */
-  async fresh(host: RouteHost, trace: Trace, limitMs: number): Promise<SmtpSession> {
+  async fresh(host: RouteHost, use: Use): Promise<SmtpSession> {
     let failure: AttemptError | undefined;
     const reachable = host.addresses.filter((address) => sourcesFor(host.pool, address).length > 0);
     for (const address of reachable.slice(0, maxAddresses)) {
       try {
-        return await this.#open(host, address, trace, limitMs);
+        return await this.#open(host, address, use);
       } catch (error) {
         if (!(error instanceof AttemptError)) throw error;
         failure = error;
@@ -87,23 +95,19 @@ export class Connections implements Disposable {
     this.#busy.delete(session);
     if (!session.usable) return;
     if (session.transactions >= session.target.maxMessages) return session.quit();
-    const key = this.#keys.get(session) ?? '';
-    const others = this.#idle.get(key) ?? [];
-    this.#idle.delete(key);
-    this.#idle.set(key, others);
-    others.push(session);
-    this.#idleCount++;
-    session.rest(this.#limits.idleMs, () => this.#forget(key, session));
+    this.#idle.add(session);
+    session.rest(this.#limits.idleMs, () => this.#idle.delete(session));
+    this.#places.get(session)?.slots.rest(session);
   }
 
   /** Ends all, also those in use: their attempts fail. */
   [Symbol.dispose](): void {
-    for (const session of [...this.#idle.values()].flat()) session.quit();
+    for (const session of [...this.#idle]) session.quit();
     for (const session of this.#busy) session.destroy();
   }
 
-  async #open(host: RouteHost, address: string, trace: Trace, limitMs: number): Promise<SmtpSession> {
-    if (this.#busy.size + this.#idleCount >= this.#limits.open) this.#quitLongestIdle();
+  async #open(host: RouteHost, address: string, use: Use): Promise<SmtpSession> {
+    if (this.#busy.size + this.#idle.size >= this.#limits.open) this.#quitLongestIdle();
     const { name, addresses: _, pool, ...rest } = host;
     const sources = sourcesFor(pool, address);
     const source = sources[this.#turn++ % sources.length];
@@ -111,20 +115,22 @@ export class Connections implements Disposable {
     const target = { ...rest, host: name, address, source };
     const key = keyOf(host);
     try {
-      return await this.#handshake(target, key, trace, limitMs);
+      return await this.#handshake(target, key, use);
     } catch (error) {
       // RFC 7435: a handshake that fails must not stop mail that would also have gone in the clear.
       const inTheClear =
         error instanceof AttemptError && error.stage === 'tls' && host.tls === 'opportunistic';
       if (!inTheClear || host.implicitTls) throw error;
-      trace.note(error.answer.text);
-      return await this.#handshake({ ...target, tls: 'none' }, key, trace, limitMs);
+      use.trace.note(error.answer.text);
+      return await this.#handshake({ ...target, tls: 'none' }, key, use);
     }
   }
 
-  async #handshake(target: SessionTarget, key: string, trace: Trace, limitMs: number): Promise<SmtpSession> {
+  async #handshake(target: SessionTarget, key: string, { slots, trace, limitMs }: Use): Promise<SmtpSession> {
+    await slots.room();
     const session = new SmtpSession(target, this.#tools, trace, limitMs);
-    this.#keys.set(session, key);
+    slots.add(session);
+    this.#places.set(session, { key, slots });
     this.#busy.add(session);
     try {
       await session.handshake();
@@ -139,18 +145,8 @@ export class Connections implements Disposable {
   }
 
   #quitLongestIdle(): void {
-    for (const sessions of this.#idle.values()) {
-      if (sessions[0] !== undefined) return sessions[0].quit();
-    }
-  }
-
-  #forget(key: string, session: SmtpSession): void {
-    const sessions = this.#idle.get(key);
-    const at = sessions?.indexOf(session) ?? -1;
-    if (sessions === undefined || at === -1) return;
-    sessions.splice(at, 1);
-    this.#idleCount--;
-    if (sessions.length === 0) this.#idle.delete(key);
+    const [longest] = this.#idle;
+    longest?.quit();
   }
 }
 

@@ -8,17 +8,21 @@
 import type { Logger } from 'pino';
 import type { Clock, Random } from '../platform/clock.ts';
 import { Wake } from '../platform/wake.ts';
+import type { PaceStore } from '../store/contract/paces.ts';
 import type { ClaimedMessage, QueueStore, Settlement } from '../store/contract/queue.ts';
 import { type AttemptEnd, makeAttempt } from './attempt.ts';
 import { AttemptError } from './attempt-error.ts';
 import { BodyCache } from './body-cache.ts';
 import { type ConnectionLimits, Connections } from './connections.ts';
 import { type JobResult, type LaneLimits, Lanes } from './lanes.ts';
+import type { Paces } from './pace/allowance.ts';
+import { openPaces } from './pace/open-paces.ts';
 import { settlementOf } from './outcome.ts';
 import { saysTooFast } from './pace/too-fast.ts';
 import type { Prepare } from './prepare.ts';
 import type { RetrySettings } from './retry.ts';
 import type { RoutePlan, Router } from './route.ts';
+import type { Slots } from './slots.ts';
 import { Trace } from './smtp/trace.ts';
 import type { CountTls } from './tls/demand.ts';
 
@@ -69,6 +73,8 @@ export interface Delivery extends AsyncDisposable {
 
 interface Dependencies {
   readonly queue: QueueStore;
+  /** How fast mail may go where. */
+  readonly paceStore: PaceStore;
   readonly router: Router;
   readonly prepare: Prepare;
   readonly clock: Clock;
@@ -82,7 +88,8 @@ interface Dependencies {
 }
 
 export async function startDelivery(dependencies: Dependencies): Promise<Delivery> {
-  const delivery = new DeliveryLoop(dependencies);
+  const { paceStore: store, clock, logger } = dependencies;
+  const delivery = new DeliveryLoop(dependencies, await openPaces({ store, clock, logger }));
   delivery.start();
   return delivery;
 }
@@ -106,6 +113,7 @@ class DeliveryLoop implements Delivery {
   readonly #limits: DeliveryLimits;
   readonly #bodies: BodyCache;
   readonly #connections: Connections;
+  readonly #paces: Paces;
   readonly #lanes: Lanes;
   readonly #stop = new AbortController();
   readonly #stopped: AbortSignal;
@@ -122,7 +130,7 @@ class DeliveryLoop implements Delivery {
   #cutOff = false;
   #restWatchers: (() => void)[] = [];
 
-  constructor(dependencies: Dependencies) {
+  constructor(dependencies: Dependencies, paces: Paces) {
     const { queue, router, prepare, clock, random, logger, countTls, settings, signal } = dependencies;
     this.#queue = queue;
     this.#router = router;
@@ -134,7 +142,8 @@ class DeliveryLoop implements Delivery {
     this.#limits = settings.limits;
     this.#bodies = new BodyCache(queue, settings.limits.bodyCacheBytes);
     this.#connections = new Connections({ clock, limits: settings.limits, countTls });
-    this.#lanes = new Lanes(clock, settings.limits);
+    this.#paces = paces;
+    this.#lanes = new Lanes(clock, settings.limits, paces);
     this.#stopped = signal === undefined ? this.#stop.signal : AbortSignal.any([signal, this.#stop.signal]);
   }
 
@@ -257,10 +266,10 @@ class DeliveryLoop implements Delivery {
       this.#lanes.add(plan.destination, {
         sizeBytes: message.sizeBytes,
         giveBack: (dueAtMs) => resolve(this.#released(message, dueAtMs)),
-        run: async () => {
+        run: async (slots) => {
           this.#noteProgress();
           try {
-            const end = await this.#attempt(message, plan, leaseEndsAtMs);
+            const end = await this.#attempt(message, { plan, slots, leaseEndsAtMs });
             // Settling goes on while the lane already sends the next one.
             resolve(
               end === 'released' ? this.#released(message, this.#clock.now()) : this.#judge(message, end),
@@ -277,8 +286,7 @@ class DeliveryLoop implements Delivery {
 
   async #attempt(
     message: ClaimedMessage,
-    plan: RoutePlan,
-    leaseEndsAtMs: number,
+    { plan, slots, leaseEndsAtMs }: { plan: RoutePlan; slots: Slots; leaseEndsAtMs: number },
   ): Promise<AttemptEnd | 'released'> {
     const limitMs = this.#clock.now() + this.#limits.attemptMs;
     const mayBeLost = limitMs >= leaseEndsAtMs || this.#clock.now() >= this.#queue.heldUntilMs();
@@ -291,6 +299,7 @@ class DeliveryLoop implements Delivery {
     const prepared = await this.#prepare(message, raw);
     const end = await makeAttempt(plan.hosts, prepared, {
       connections: this.#connections,
+      slots,
       clock: this.#clock,
       limitMs,
     });
@@ -358,6 +367,7 @@ class DeliveryLoop implements Delivery {
     finished.abort();
     await cutOff;
     this.#connections[Symbol.dispose]();
+    await this.#paces[Symbol.asyncDispose]();
   }
 
   async #cutOffLater(unless: AbortSignal): Promise<void> {

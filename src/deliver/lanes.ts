@@ -1,11 +1,12 @@
 /**
- * Who may send now. Each destination has a lane with a pace of its own (`pace/pace.ts`), lanes take turns, and what a slow
- * lane could not send soon is sent back to the queue, so that no destination fills the window that all share.
+ * Who may send now. Each destination has a lane with an allowance of its own (`pace/allowance.ts`), lanes take turns, and
+ * what a slow lane could not send soon is sent back to the queue, so that no destination fills the window that all share.
  */
 import type { Clock } from '../platform/clock.ts';
 import { Deadlines, type Expiring } from './deadlines.ts';
+import type { Allowance, Paces } from './pace/allowance.ts';
 import type { Destination } from './pace/destinations.ts';
-import { Pace } from './pace/pace.ts';
+import { Slots } from './slots.ts';
 
 export interface LaneLimits {
   /** Messages sent at once, in all lanes. */
@@ -19,14 +20,15 @@ export type JobResult = 'served' | 'unreachable' | 'too-fast';
 
 export interface Job {
   readonly sizeBytes: number;
-  /** Never rejects. */
-  run(): Promise<JobResult>;
+  /** Never rejects. @param slots the connections to its destination */
+  run(slots: Slots): Promise<JobResult>;
   /** Instead of running: back into the queue. */
   giveBack(dueAtMs: number): void;
 }
 
 interface Lane extends Expiring {
-  readonly pace: Pace;
+  readonly allowance: Allowance;
+  readonly slots: Slots;
   readonly waiting: Job[];
   readonly startedAtMs: Set<{ readonly atMs: number }>;
   /** How long a message takes, averaged; undefined until the first is through. */
@@ -34,14 +36,14 @@ interface Lane extends Expiring {
   /** When the lane will have room for the next message that is sent back. */
   freeAtMs: number;
   inTurn: boolean;
-  /** When its pace lets it go on, Infinity while nothing waits for that. */
+  /** When its allowance lets it go on, Infinity while nothing waits for that. */
   deadlineMs: number;
 }
 
 /** While no more than these wait, in all lanes, nobody is in anybody's way. */
 const crowded = 100;
 /** When it is crowded, what a lane cannot begin to send within this goes back to the queue. */
-const allowanceMs = 10_000;
+const soonMs = 10_000;
 /** A message that was sent back is looked at again within this, in case its destination has become faster. */
 const longestGiveBackMs = 5 * 60_000;
 const newestShare = 0.2;
@@ -51,6 +53,7 @@ const maxLanes = 5000;
 export class Lanes {
   readonly #clock: Clock;
   readonly #limits: LaneLimits;
+  readonly #paces: Paces;
   readonly #lanes = new Map<string, Lane>();
   /** Lanes with something to send and a connection to spare. */
   #turns: Lane[] = [];
@@ -59,9 +62,10 @@ export class Lanes {
   #sending = 0;
   #bytesSending = 0;
 
-  constructor(clock: Clock, limits: LaneLimits) {
+  constructor(clock: Clock, limits: LaneLimits, paces: Paces) {
     this.#clock = clock;
     this.#limits = limits;
+    this.#paces = paces;
     this.#resting = new Deadlines(clock);
   }
 
@@ -77,7 +81,7 @@ export class Lanes {
     const lane = this.#lane(destination);
     const serviceMs = lane.serviceMs ?? 0;
     const full =
-      lane.pace.restUntilMs > this.#clock.now() ||
+      this.#isResting(lane) ||
       lane.waiting.length >= pacedRoomOf(lane) ||
       (this.#waiting >= crowded && lane.waiting.length >= roomOf(lane, serviceMs));
     if (full) {
@@ -86,6 +90,7 @@ export class Lanes {
     }
     lane.waiting.push(job);
     this.#waiting++;
+    lane.allowance.waits(lane.waiting.length);
     this.#queueUp(lane);
     this.#start();
   }
@@ -96,12 +101,7 @@ export class Lanes {
     for (const lane of this.#lanes.values()) {
       const [oldest] = lane.startedAtMs;
       const serviceMs = Math.max(lane.serviceMs ?? 0, oldest === undefined ? 0 : nowMs - oldest.atMs);
-      while (lane.waiting.length > roomOf(lane, serviceMs)) {
-        const job = lane.waiting.pop();
-        if (job === undefined) break;
-        this.#waiting--;
-        this.#sendBack(lane, job, serviceMs);
-      }
+      this.#shorten(lane, roomOf(lane, serviceMs), serviceMs);
     }
   }
 
@@ -110,37 +110,58 @@ export class Lanes {
     const nowMs = this.#clock.now();
     for (const lane of this.#lanes.values()) {
       for (const job of lane.waiting.splice(0)) job.giveBack(nowMs);
+      lane.allowance.waits(0);
       this.#resting.delete(lane);
     }
     this.#waiting = 0;
   }
 
-  #lane({ name, limits }: Destination): Lane {
-    let lane = this.#lanes.get(name);
+  #lane(destination: Destination): Lane {
+    let lane = this.#lanes.get(destination.name);
     if (lane === undefined) {
       if (this.#lanes.size >= maxLanes) this.#forgetOneAtRest();
-      const made: Lane = {
-        pace: new Pace(limits),
-        waiting: [],
-        startedAtMs: new Set(),
-        serviceMs: undefined,
-        freeAtMs: 0,
-        inTurn: false,
-        deadlineMs: Infinity,
-        expire: () => this.#goOn(made),
-      };
-      lane = made;
-      this.#lanes.set(name, lane);
+      lane = this.#open(destination);
+      this.#lanes.set(destination.name, lane);
     }
+    return lane;
+  }
+
+  #open(destination: Destination): Lane {
+    const slots: Slots = new Slots(() => allowance.connections);
+    const allowance: Allowance = this.#paces.of(destination, slots, () => this.#hear(lane));
+    const lane: Lane = {
+      allowance,
+      slots,
+      waiting: [],
+      startedAtMs: new Set(),
+      serviceMs: undefined,
+      freeAtMs: 0,
+      inTurn: false,
+      deadlineMs: Infinity,
+      expire: () => this.#goOn(lane),
+    };
     return lane;
   }
 
   #forgetOneAtRest(): void {
     for (const [destination, lane] of this.#lanes) {
       if (lane.waiting.length === 0 && lane.startedAtMs.size === 0) {
+        lane.slots.trim(0);
+        this.#paces.forget(lane.allowance);
         this.#lanes.delete(destination);
         return;
       }
+    }
+  }
+
+  /** Its allowance has become another one. */
+  #hear(lane: Lane): void {
+    lane.slots.trim();
+    if (this.#isResting(lane)) {
+      this.#sendAllBack(lane);
+    } else {
+      this.#shorten(lane, pacedRoomOf(lane), lane.serviceMs ?? 0);
+      this.#goOn(lane);
     }
   }
 
@@ -151,11 +172,20 @@ export class Lanes {
     this.#start();
   }
 
+  #isResting({ allowance }: Lane): boolean {
+    return allowance.restUntilMs > this.#clock.now();
+  }
+
+  #mayStart(lane: Lane): boolean {
+    const { allowance, startedAtMs } = lane;
+    return startedAtMs.size < allowance.connections && allowance.readyAtMs <= this.#clock.now();
+  }
+
   #queueUp(lane: Lane): void {
-    const { pace } = lane;
-    if (lane.inTurn || lane.waiting.length === 0 || lane.startedAtMs.size >= pace.connections) return;
-    if (pace.readyAtMs > this.#clock.now()) {
-      lane.deadlineMs = pace.readyAtMs;
+    const { allowance } = lane;
+    if (lane.inTurn || lane.waiting.length === 0 || lane.startedAtMs.size >= allowance.connections) return;
+    if (!this.#mayStart(lane)) {
+      lane.deadlineMs = allowance.readyAtMs;
       this.#resting.moved(lane);
       return;
     }
@@ -175,10 +205,12 @@ export class Lanes {
       if (tooMuch) return;
       this.#turns.shift();
       lane.inTurn = false;
-      if (job === undefined) continue;
-      lane.waiting.shift();
-      this.#waiting--;
-      void this.#run(lane, job);
+      // While it waited for its turn, its allowance may have run out.
+      if (job !== undefined && this.#mayStart(lane)) {
+        lane.waiting.shift();
+        this.#waiting--;
+        void this.#run(lane, job);
+      }
       this.#queueUp(lane);
     }
   }
@@ -186,13 +218,16 @@ export class Lanes {
   async #run(lane: Lane, job: Job): Promise<void> {
     const started = { atMs: this.#clock.now() };
     lane.startedAtMs.add(started);
-    lane.pace.sent(started.atMs);
+    lane.slots.running++;
+    lane.allowance.sent(started.atMs);
+    lane.allowance.waits(lane.waiting.length);
     this.#sending++;
     this.#bytesSending += job.sizeBytes;
-    const result = await job.run();
+    const result = await job.run(lane.slots);
     this.#sending--;
     this.#bytesSending -= job.sizeBytes;
     lane.startedAtMs.delete(started);
+    lane.slots.running--;
     const tookMs = this.#clock.now() - started.atMs;
     lane.serviceMs =
       lane.serviceMs === undefined ? tookMs : lane.serviceMs * (1 - newestShare) + tookMs * newestShare;
@@ -204,35 +239,47 @@ export class Lanes {
   #learn(lane: Lane, result: JobResult): void {
     switch (result) {
       case 'served':
-        return lane.pace.served();
+        return lane.allowance.served();
       case 'unreachable':
-        return lane.pace.unreachable();
+        return lane.allowance.unreachable();
       case 'too-fast':
-        lane.pace.toldOff(this.#clock.now());
-        lane.freeAtMs = Math.max(lane.freeAtMs, lane.pace.restUntilMs);
-        this.#waiting -= lane.waiting.length;
-        for (const job of lane.waiting.splice(0)) this.#sendBack(lane, job, lane.serviceMs ?? 0);
+        lane.allowance.toldOff(this.#clock.now());
+        this.#sendAllBack(lane);
     }
   }
 
+  #sendAllBack(lane: Lane): void {
+    lane.freeAtMs = Math.max(lane.freeAtMs, lane.allowance.restUntilMs);
+    this.#shorten(lane, 0, lane.serviceMs ?? 0);
+  }
+
+  /** Sends back what waits beyond `room`, and waited least. */
+  #shorten(lane: Lane, room: number, serviceMs: number): void {
+    if (lane.waiting.length <= room) return;
+    const beyond = lane.waiting.splice(room);
+    this.#waiting -= beyond.length;
+    for (const job of beyond) this.#sendBack(lane, job, serviceMs);
+    lane.allowance.waits(lane.waiting.length);
+  }
+
   #sendBack(lane: Lane, job: Job, serviceMs: number): void {
-    const { connections, distanceMs, restUntilMs } = lane.pace;
+    const { plannedConnections: connections, distanceMs, restUntilMs } = lane.allowance;
     const nowMs = this.#clock.now();
     const latestMs = Math.max(nowMs, restUntilMs) + longestGiveBackMs;
-    const dueAtMs = Math.max(nowMs + allowanceMs, lane.freeAtMs);
+    const dueAtMs = Math.max(nowMs + soonMs, lane.freeAtMs);
     lane.freeAtMs = Math.min(dueAtMs + Math.max(distanceMs, serviceMs / connections), latestMs);
     job.giveBack(Math.round(Math.min(dueAtMs, latestMs)));
   }
 }
 
-/** How many messages a lane can begin to send within the allowance; always one for each connection. */
+/** How many messages a lane can begin to send soon; always one for each connection. */
 function roomOf(lane: Lane, serviceMs: number): number {
   return serviceMs === 0
     ? Infinity
-    : lane.pace.connections * Math.max(1, Math.floor(allowanceMs / serviceMs));
+    : lane.allowance.plannedConnections * Math.max(1, Math.floor(soonMs / serviceMs));
 }
 
-/** How many its pace lets go within the allowance. */
-function pacedRoomOf({ pace }: Lane): number {
-  return Math.max(pace.connections, Math.floor(allowanceMs / pace.distanceMs));
+/** How many its allowance lets go soon. */
+function pacedRoomOf({ allowance }: Lane): number {
+  return Math.max(allowance.plannedConnections, Math.floor(soonMs / allowance.distanceMs));
 }

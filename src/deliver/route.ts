@@ -60,7 +60,7 @@ export function createRouter({
 }): Router {
   let known: { plan: Promise<RoutePlan>; untilMs: number } | undefined;
   const toSimulator: RoutePlan = {
-    destination: { name: 'simulator', limits: ownLimits },
+    destination: { name: 'simulator', limits: ownLimits, isOwn: true },
     hosts: [
       {
         name: simulator.host,

@@ -10,6 +10,7 @@ const store = await openSqliteStore(folder, 'serve');
 await store.queue.freeLeases({ nowMs: systemClock.now(), longestWaitMs: 86_400_000 });
 const delivery = await startDelivery({
   queue: store.queue,
+  paceStore: store.paces,
   router: routeTo(hostAt(Number(port))),
   prepare: async ({ messageId, recipient }, content) => ({
     envelopeSender: `b${messageId}@bounce.test`,

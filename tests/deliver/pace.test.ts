@@ -1,9 +1,11 @@
 /** How fast mail goes where: what providers are known for, what they say, and what comes of it. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import { destinationOf } from '../../src/deliver/pace/destinations.ts';
 import { Pace } from '../../src/deliver/pace/pace.ts';
 import { saysTooFast } from '../../src/deliver/pace/too-fast.ts';
+import { mostWithin } from './most-within.ts';
 
 const host = (name: string, preference = 10) => ({ name, preference });
 
@@ -100,20 +102,25 @@ for (const [reply, tooFast] of replies) {
 test('a new destination begins slowly, grows to its limits, and rests longer each time that it says so', () => {
   const limits = { connections: 8, messagesPerConnection: 100, messagesPerMinute: 600 };
   const pace = new Pace(limits);
-  assert.deepEqual([pace.connections, pace.distanceMs], [5, 1000]);
+  assert.equal(pace.connections, 5);
   let sent = 0;
   for (; pace.readyAtMs <= 0; sent++) pace.sent(0);
-  assert.equal(sent, 10, 'a sixth of a minute’s messages may go at once');
-  assert.ok(pace.readyAtMs <= 1000);
+  assert.equal(sent, 3, 'a twentieth of sixty a minute may go at once');
+  assert.ok(pace.readyAtMs <= 60_000 / 58);
   for (let n = 0; n < 200; n++) pace.served();
-  assert.deepEqual([pace.connections, pace.distanceMs], [8, 100]);
+  assert.equal(pace.connections, 8);
+  const { distanceMs: full } = pace;
+  assert.ok(full > 100 && full < 106);
 
   pace.toldOff(10_000);
   pace.toldOff(10_000);
-  assert.deepEqual([pace.connections, pace.distanceMs, pace.restUntilMs], [1, 200, 40_000]);
-  assert.ok(pace.readyAtMs >= 40_000);
+  assert.deepEqual([pace.connections, pace.restUntilMs], [1, 40_000]);
+  assert.ok(pace.distanceMs > full * 1.9 && pace.distanceMs < full * 2.1);
+  assert.equal(pace.readyAtMs, 40_000);
+  pace.sent(40_000);
+  assert.equal(pace.readyAtMs, 40_000 + pace.distanceMs, 'no pent-up burst after a rest');
   pace.toldOff(40_000);
-  assert.deepEqual([pace.distanceMs, pace.restUntilMs], [400, 100_000]);
+  assert.equal(pace.restUntilMs, 100_000);
   for (let n = 0; n < 40; n++) pace.toldOff(pace.restUntilMs);
   assert.equal(pace.distanceMs, 30_000, 'it never stops trying');
   const lastMs = pace.restUntilMs;
@@ -122,4 +129,35 @@ test('a new destination begins slowly, grows to its limits, and rests longer eac
   pace.served();
   pace.toldOff(pace.restUntilMs);
   assert.equal(pace.restUntilMs - lastMs - 30 * 60_000, 30_000, 'one that is taken begins it anew');
+});
+
+test('no minute has more messages than the limit, however they come and whatever is learnt meanwhile', () => {
+  const steps = fc.array(
+    fc.record({
+      afterMs: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 20_000 })),
+      result: fc.constantFrom('served', 'served', 'served', 'unreachable', 'toldOff'),
+      wanted: fc.integer({ min: 1, max: 300 }),
+    }),
+    { maxLength: 60 },
+  );
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 400 }), steps, (messagesPerMinute, walk) => {
+      let pace = new Pace({ connections: 10, messagesPerConnection: 100, messagesPerMinute });
+      let nowMs = 1_000_000;
+      const sentAtMs: number[] = [];
+      for (const { afterMs, result, wanted } of walk) {
+        nowMs += afterMs;
+        for (let n = 0; n < wanted && pace.readyAtMs <= nowMs; n++) {
+          pace.sent(nowMs);
+          sentAtMs.push(nowMs);
+          if (result !== 'toldOff') pace[result]();
+        }
+        if (result === 'toldOff') pace.toldOff(nowMs);
+        // As after a restart.
+        pace = new Pace({ connections: 10, messagesPerConnection: 100, messagesPerMinute }, pace.learnt);
+      }
+      assert.ok(mostWithin(60_000, sentAtMs) <= messagesPerMinute);
+    }),
+    { numRuns: 300 },
+  );
 });

@@ -44,7 +44,7 @@ export interface PostOfficeOptions {
 const commitsInASecond = 10;
 
 /** The body as it is, from a return path that names the message. */
-const unchanged: Prepare = async ({ messageId, recipient }, content) => ({
+export const unchanged: Prepare = async ({ messageId, recipient }, content) => ({
   envelopeSender: `b${messageId}@bounce.test`,
   recipient,
   content,
@@ -87,6 +87,7 @@ export async function openPostOffice({ router, limits, prepare }: PostOfficeOpti
   const { id: accountId } = await anAccount(store);
   const delivery = await startDelivery({
     queue: store.queue,
+    paceStore: store.paces,
     router,
     prepare: prepare ?? unchanged,
     clock,

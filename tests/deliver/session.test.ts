@@ -13,6 +13,7 @@ import { AttemptError } from '../../src/deliver/attempt-error.ts';
 import { Connections, type RouteHost } from '../../src/deliver/connections.ts';
 import { defaultLimits } from '../../src/deliver/deliver.ts';
 import { readOrMakeCertificate } from '../../src/platform/certificate.ts';
+import { Slots } from '../../src/deliver/slots.ts';
 import { systemClock, systemRandom } from '../../src/platform/clock.ts';
 import { hostAt } from './post-office.ts';
 import { startScriptedServer } from './scripted-server.ts';
@@ -24,7 +25,12 @@ async function send(
   using connections = new Connections({ clock: systemClock, limits: defaultLimits, countTls: () => {} });
   const message = { envelopeSender: 'b1@bounce.test', recipient, content: Buffer.from(content), requireTls };
   const limitMs = systemClock.now() + 10_000;
-  return await makeAttempt([host], message, { connections, clock: systemClock, limitMs });
+  return await makeAttempt([host], message, {
+    connections,
+    slots: new Slots(() => 1),
+    clock: systemClock,
+    limitMs,
+  });
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'aftersend-session-'));

@@ -16,6 +16,7 @@ import { Connections } from '../../src/deliver/connections.ts';
 import { defaultLimits } from '../../src/deliver/deliver.ts';
 import { createMailHosts } from '../../src/deliver/dns/mail-hosts.ts';
 import { createRouter } from '../../src/deliver/route.ts';
+import { Slots } from '../../src/deliver/slots.ts';
 import { createStsPolicies } from '../../src/deliver/tls/mta-sts.ts';
 import { createDemands } from '../../src/deliver/tls/policy.ts';
 import { systemClock, systemRandom } from '../../src/platform/clock.ts';
@@ -200,6 +201,7 @@ test('who may be sent to by which TLS is as DNS and policies say', async (contex
       const message = { envelopeSender: 'b@us.test', recipient, content, requireTls: false };
       const { result, trace } = await makeAttempt(hosts, message, {
         connections,
+        slots: new Slots(() => 10),
         clock: systemClock,
         limitMs: systemClock.now() + 10_000,
       });

@@ -15,6 +15,8 @@ export interface Destination {
   /** Messages with the same one share limits and connections. */
   readonly name: string;
   readonly limits: DestinationLimits;
+  /** Each process has one of this name for itself. */
+  readonly isOwn?: true;
 }
 
 /** For servers that nothing is known of. */

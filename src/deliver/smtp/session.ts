@@ -54,8 +54,13 @@ interface Expected {
   readonly reject: (error: AttemptError) => void;
 }
 
+/** After QUIT the server may close first, for so long: only then does it count one connection less. */
+const goodbyeMs = 2_000;
+
 export class SmtpSession implements Expiring {
   readonly target: SessionTarget;
+  /** Resolves when both sides have let go of the connection. */
+  readonly closed: Promise<void>;
   /** Transactions begun so far. */
   transactions = 0;
   /** How its TLS came out, undefined while it has not been tried. */
@@ -72,6 +77,7 @@ export class SmtpSession implements Expiring {
   #extensions = new Map<string, string>();
   #needsReset = false;
   #onClosed: (() => void) | undefined;
+  readonly #letGo: () => void;
   /** Why it is of no more use, undefined while it is. */
   #ended: { readonly why: string; readonly cause?: unknown } | undefined;
 
@@ -81,6 +87,9 @@ export class SmtpSession implements Expiring {
     this.#tools = tools;
     this.#trace = trace;
     this.#limitMs = limitMs;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.closed = promise;
+    this.#letGo = resolve;
     const { address, port, source } = target;
     this.#socket = connectTcp({
       host: address,
@@ -146,12 +155,13 @@ export class SmtpSession implements Expiring {
     return reply;
   }
 
-  /** Says good-bye and closes, without waiting for an answer. */
+  /** Says good-bye and closes; nobody has to wait for the answer. */
   quit(): void {
     if (this.#ended !== undefined) return;
-    this.#socket.write('QUIT\r\n');
-    this.#socket.destroySoon();
+    this.#socket.end('QUIT\r\n');
     this.#end('it was closed');
+    this.deadlineMs = this.#tools.clock.now() + goodbyeMs;
+    this.#tools.deadlines.moved(this);
   }
 
   destroy(): void {
@@ -160,6 +170,7 @@ export class SmtpSession implements Expiring {
   }
 
   expire(): void {
+    if (this.#ended !== undefined) return void this.#socket.destroy();
     if (this.#expected.length === 0) return this.quit();
     this.#socket.destroy();
     this.#end('no answer in time');
@@ -183,7 +194,11 @@ export class SmtpSession implements Expiring {
   #listen(socket: Socket): void {
     socket.on('data', (chunk: Buffer) => this.#read(chunk));
     socket.on('error', (error: NodeJS.ErrnoException) => this.#end(error.code ?? error.message, error));
-    socket.on('close', () => this.#end('the server closed it'));
+    socket.on('close', () => {
+      this.#end('the server closed it');
+      this.#tools.deadlines.delete(this);
+      this.#letGo();
+    });
   }
 
   async #startTls(): Promise<void> {

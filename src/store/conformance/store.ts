@@ -5,6 +5,7 @@ import { identityConformance } from './identity.ts';
 import { logConformance } from './log.ts';
 import { mailSettingsConformance } from './mail-settings.ts';
 import { messagesConformance } from './messages.ts';
+import { pacesConformance } from './paces.ts';
 import { queueConformance } from './queue.ts';
 import { reportsConformance } from './reports.ts';
 import { retentionConformance } from './retention.ts';
@@ -22,6 +23,7 @@ export function storeConformance(open: OpenStore): void {
   logConformance(open);
   mailSettingsConformance(open);
   messagesConformance(open);
+  pacesConformance(open);
   queueConformance(open);
   reportsConformance(open);
   retentionConformance(open);

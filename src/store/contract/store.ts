@@ -12,6 +12,7 @@ import type { IntakeStore } from './intake.ts';
 import type { EventLog } from './log.ts';
 import type { MailSettingsStore } from './mail-settings.ts';
 import type { MessageStore } from './messages.ts';
+import type { PaceStore } from './paces.ts';
 import type { QueueStore } from './queue.ts';
 import type { ReportStore } from './reports.ts';
 import type { RetentionStore } from './retention.ts';
@@ -26,6 +27,7 @@ export interface Store extends AsyncDisposable {
   readonly accounts: AccountStore;
   readonly intake: IntakeStore;
   readonly queue: QueueStore;
+  readonly paces: PaceStore;
   readonly log: EventLog;
   readonly messages: MessageStore;
   readonly suppressions: SuppressionStore;

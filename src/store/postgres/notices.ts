@@ -17,6 +17,8 @@ const spacingMs = 25;
 const lookEveryMs = 15_000;
 const reconnectMs = 1_000;
 const channel = 'aftersend';
+/** What the connection that listens is called: it tells that its process is there, even one that stands still. */
+export const listenerName = (processName: string): string => `aftersend ${processName}`;
 /** A notice has room for 8000 bytes. */
 const namedInNotice = 300;
 
@@ -104,11 +106,14 @@ export class Notices implements AsyncDisposable {
 
   /** Keeps one connection that listens; after it broke, looks for what was missed meanwhile. */
   async #listen(): Promise<void> {
-    const { clock, listenUrl, limits } = this.#deps;
+    const { clock, listenUrl, limits, processName } = this.#deps;
     const servers = new Servers(listenUrl);
     for (let first = true; !this.#stop.signal.aborted; first = false) {
       const { url } = servers;
-      const client = new Client(connectionOptions(url, limits));
+      const client = new Client({
+        ...connectionOptions(url, limits),
+        application_name: listenerName(processName),
+      });
       const ended = new Promise<void>((resolve) => {
         client.once('end', resolve).on('error', () => resolve());
         this.#stop.signal.addEventListener('abort', () => resolve(), { once: true });

@@ -20,6 +20,7 @@ import { intakeStore } from './intake.ts';
 import { migrate } from './migrate.ts';
 import { letGo, saveFenced, settledShare, takeShare } from './endpoint-shares.ts';
 import { Notices } from './notices.ts';
+import { paceStore } from './paces.ts';
 import { Presence } from './presence.ts';
 import { queueStore } from './queue.ts';
 import { openWrites } from './writes.ts';
@@ -72,6 +73,7 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Store
       settle: writes.settle,
       subscribe: notices.queue.subscribe,
     }),
+    paces: paceStore(database, { processName, transact }),
     log: eventLog(database, { report: writes.report }, notices.logs.subscribe),
     messages: messageStore(database),
     suppressions: suppressionStore(database, calls(suppressionWrites)),

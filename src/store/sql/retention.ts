@@ -78,9 +78,28 @@ async function pruneRanges(database: Writer, { eventsBeforeMs, limit }: PruneInp
   );
 }
 
+/** What was learnt of a destination is worth nothing after so long. */
+async function pruneDestinations(database: Writer, { eventsBeforeMs, limit }: PruneInput): Promise<number> {
+  return await database.run(
+    `DELETE FROM destinations WHERE name IN (SELECT name FROM destinations WHERE changed_at_ms < ? ORDER BY name LIMIT ?)
+       AND changed_at_ms < ?`,
+    eventsBeforeMs,
+    limit,
+    eventsBeforeMs,
+  );
+}
+
 export const retentionWrites = {
   async prune(database: Writer, input: PruneInput): Promise<number> {
-    const kinds = [pruneEvents, pruneMessages, pruneBodies, pruneKeys, pruneReports, pruneRanges];
+    const kinds = [
+      pruneEvents,
+      pruneMessages,
+      pruneBodies,
+      pruneKeys,
+      pruneReports,
+      pruneRanges,
+      pruneDestinations,
+    ];
     let total = 0;
     for (const prune of kinds) total += await prune(database, input);
     return total;

@@ -12,6 +12,7 @@ import { eventLog } from '../sql/log.ts';
 import { mailSettingsStore } from '../sql/mail-settings.ts';
 import { messageStore } from '../sql/messages.ts';
 import { domainStore } from '../sql/domains.ts';
+import { paceStore } from './paces.ts';
 import { queueStore } from './queue.ts';
 import { reportStore } from '../sql/reports.ts';
 import { simulatorStore } from '../sql/simulator.ts';
@@ -65,6 +66,7 @@ export async function openSqliteStore(dataFolder: string, purpose: 'serve' | 'co
     accounts: accountStore(reader, verbs.accounts),
     intake: intakeStore(reader, verbs.intake, queued.tell),
     queue: queueStore(reader, verbs.queue, queued.subscribe),
+    paces: paceStore(reader, verbs.paces),
     log: eventLog(reader, verbs.log, grownLogs.subscribe),
     messages: messageStore(reader),
     suppressions: suppressionStore(reader, verbs.suppressions),

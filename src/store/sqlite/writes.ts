@@ -6,6 +6,7 @@ import { intakeWrites } from './intake.ts';
 import { logWrites } from '../sql/log.ts';
 import { mailSettingsWrites } from '../sql/mail-settings.ts';
 import { queueWrites } from './queue.ts';
+import { paceWrites } from '../sql/paces.ts';
 import { reportWrites } from '../sql/reports.ts';
 import { retentionWrites } from '../sql/retention.ts';
 import { simulatorWrites } from '../sql/simulator.ts';
@@ -24,6 +25,7 @@ export const writes = {
   domains: domainWrites,
   templates: templateWrites,
   mailSettings: mailSettingsWrites,
+  paces: paceWrites,
   reports: reportWrites,
   retention: retentionWrites,
   identity: identityWrites,
