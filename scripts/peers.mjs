@@ -23,7 +23,8 @@ const peers = {
   // The oldest version that the service works with.
   postgresql: { packages: ['postgresql-15'], programs: ['postgres', 'initdb'] },
   pgbouncer: { packages: ['pgbouncer'], programs: ['pgbouncer'] },
-  php: { packages: ['php-cli'], programs: ['php'] },
+  // The second is what PHP sends mail with.
+  php: { packages: ['php-cli', 'libphp-phpmailer'], programs: ['php'] },
   // The fonts are for Cyrillic: without any, a page has no letters to measure.
   chromium: {
     packages: ['chromium-headless-shell', 'fonts-dejavu-core'],

@@ -29,6 +29,13 @@ export function exactTime(time: string, language: Language): string {
   return new Date(time).toLocaleString(language, { dateStyle: 'medium', timeStyle: 'medium' });
 }
 
+/** When a day of a date field begins, where the reader is. @param later that many days after it */
+export function dayBegins(day: string, later = 0): string {
+  const begins = new Date(`${day}T00:00`);
+  begins.setDate(begins.getDate() + later);
+  return begins.toISOString();
+}
+
 /** "320 ms", "1.4 s". */
 export function duration(ms: number, language: Language): string {
   const [value, unit] = ms < 1000 ? [Math.round(ms), 'millisecond'] : [Math.round(ms / 100) / 10, 'second'];

@@ -1,12 +1,19 @@
 /** Webhooks as the API tells of them, for the pages that set them and look at them. */
 
+/** When a request leaves. */
+export interface Batch {
+  readonly count: number;
+  readonly age_seconds: number;
+  readonly bytes: number;
+}
+
 export interface Webhook {
   readonly id: number;
   readonly url: string;
   readonly dialect: string;
   readonly types: readonly string[];
   readonly options: Readonly<Record<string, unknown>>;
-  readonly batch: { readonly count: number; readonly age_seconds: number; readonly bytes: number };
+  readonly batch: Batch;
   readonly state: string;
   readonly failing_since: string | null;
   readonly next_try_at: string | null;
@@ -16,6 +23,12 @@ export interface Webhook {
 }
 
 export interface WebhookDetail extends Webhook {
+  readonly signing_keys: readonly {
+    readonly kind: string;
+    readonly public_key: string | null;
+    /** Null for the ones that sign from now on. */
+    readonly expires_at: string | null;
+  }[];
   readonly paused_by: string | null;
   readonly waiting_events: number;
   readonly lag_seconds: number;
@@ -29,6 +42,7 @@ export interface WebhookDetail extends Webhook {
     readonly batch_id: string;
     readonly replay: number | null;
     readonly events: number;
+    readonly accepted: boolean;
     readonly status: number;
   }[];
 }
@@ -37,6 +51,8 @@ export interface Dialect {
   readonly name: string;
   readonly description: string;
   readonly framing: 'single' | 'array';
+  /** Unless a webhook says otherwise. */
+  readonly batch: Batch;
   /** Canonical type → the dialect's own name for it. */
   readonly events: Readonly<Record<string, string>>;
   /** Its own settings, by JSON schemas. */

@@ -11,8 +11,8 @@ export function peerOrSkip(context: Pick<TestContext, 'skip'>, program: string):
 }
 
 /** @returns true if the machine has the program; otherwise the test was told to skip */
-export function machineHas(context: TestContext, program: string): boolean {
-  const { status } = spawnSync(program, ['--version']);
+export function machineHas(context: TestContext, program: string, ask = '--version'): boolean {
+  const { status } = spawnSync(program, [ask]);
   if (status !== 0) context.skip(`${program} is not installed on this machine`);
   return status === 0;
 }

@@ -12,6 +12,8 @@ export interface ReceivedRequest {
 export class TestReceiver implements AsyncDisposable {
   readonly url: string;
   readonly requests: ReceivedRequest[] = [];
+  /** The status that a request is answered with. */
+  statusOf: (request: ReceivedRequest) => number = () => 200;
   readonly #server: ReturnType<typeof createServer>;
   readonly #waiting = new Set<() => void>();
 
@@ -42,11 +44,13 @@ export class TestReceiver implements AsyncDisposable {
   async #take(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
-    this.requests.push({
+    const received = {
       path: request.url ?? '',
       headers: request.headers,
       body: Buffer.concat(chunks).toString('utf8'),
-    });
+    };
+    this.requests.push(received);
+    response.statusCode = this.statusOf(received);
     response.end();
     for (const wake of this.#waiting) wake();
     this.#waiting.clear();

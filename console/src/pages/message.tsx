@@ -211,6 +211,7 @@ function Attempts({ attempts }: { readonly attempts: readonly Attempt[] }) {
 
 /** Which webhooks have told of it: every wanted event up to an endpoint's cursor was taken. */
 function Receivers({ message }: { readonly message: Story }) {
+  const mayChange = useMayChange();
   const { messages } = useWords();
   const loaded = useReceivers(message.events.at(-1)?.id ?? 0);
   return (
@@ -226,9 +227,14 @@ function Receivers({ message }: { readonly message: Story }) {
               <a class="break small" href={`/webhooks/${webhook.id}`}>
                 {webhook.url}
               </a>
-              <span class="small soft">
-                {messages.told(events.filter(({ id }) => id <= cursor).length, events.length)}
-              </span>
+              <div class="row between small">
+                <span class="soft">
+                  {messages.told(events.filter(({ id }) => id <= cursor).length, events.length)}
+                </span>
+                {mayChange && (
+                  <a href={`/webhooks/${webhook.id}?message=${message.id}`}>{messages.tellAgain}</a>
+                )}
+              </div>
             </div>
           ));
         }}

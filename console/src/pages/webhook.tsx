@@ -1,17 +1,18 @@
 /** One webhook: how it is, its last requests with what came back, sending again, its keys and how to check them. */
 import { useState } from 'preact/hooks';
-import { call, post } from '../api.ts';
+import { call } from '../api.ts';
 import { useSpeech, useWords } from '../language.ts';
 import { useAction, useLoaded, useRefresh } from '../loading.ts';
-import { Code, Secret } from '../parts/copying.tsx';
 import { Failure, Show } from '../parts/notices.tsx';
-import { Card, Confirm, Page, Segments, Time } from '../parts/page.tsx';
+import { Card, Page, Time } from '../parts/page.tsx';
 import { useMayChange } from '../session.ts';
 import { relativeTime } from '../times.ts';
 import type { WebhookDetail } from '../webhook.ts';
+import { Keys } from './webhook/keys.tsx';
 import { Replay } from './webhook/replay.tsx';
+import { Replays } from './webhook/replays.tsx';
 import { LastRequests } from './webhook/requests.tsx';
-import { type VerifierName, verifierNames, verifiers } from './webhook/verifiers.ts';
+import { SetAside } from './webhook/set-aside.tsx';
 import { HealthBadge } from './webhooks.tsx';
 
 const refreshMs = 3000;
@@ -22,6 +23,9 @@ export function WebhookPage({ id }: { readonly id: string }) {
   const loaded = useLoaded<WebhookDetail>(`/api/webhooks/${encodeURIComponent(id)}`);
   useRefresh(loaded.reload, refreshMs, true);
   const webhook = loaded.data;
+  /** Goes up when events began to go out again. */
+  const [replays, setReplays] = useState(0);
+  const onStarted = () => setReplays((count) => count + 1);
   return (
     <Page
       title={webhook === undefined ? webhooks.title : new URL(webhook.url).host}
@@ -30,18 +34,22 @@ export function WebhookPage({ id }: { readonly id: string }) {
     >
       <Show of={loaded} lines={8}>
         {(webhook) => (
-          <div class="columns">
-            <div class="stack">
-              <Trouble webhook={webhook} />
-              <LastRequests webhook={webhook} />
+          <>
+            <Trouble webhook={webhook} />
+            <div class="columns">
+              <div class="stack">
+                {webhook.set_aside_events > 0 && <SetAside webhook={webhook} onStarted={onStarted} />}
+                <LastRequests loaded={loaded} webhook={webhook} />
+                <Replays webhookId={webhook.id} version={replays} />
+              </div>
+              <div class="stack">
+                <Health webhook={webhook} />
+                {mayChange && <Replay webhook={webhook} onStarted={onStarted} />}
+                {webhook.notices.length > 0 && <Notices webhook={webhook} />}
+              </div>
             </div>
-            <div class="stack">
-              <Health webhook={webhook} />
-              {mayChange && <Replay webhook={webhook} />}
-              <Keys webhook={webhook} />
-              {webhook.notices.length > 0 && <Notices webhook={webhook} />}
-            </div>
-          </div>
+            <Keys webhook={webhook} />
+          </>
         )}
       </Show>
     </Page>
@@ -128,57 +136,10 @@ function Health({ webhook }: { readonly webhook: WebhookDetail }) {
         {webhook.set_aside_events > 0 && (
           <>
             <dt>{webhooks.setAside}</dt>
-            <dd>
-              {number.format(webhook.set_aside_events)}
-              <div class="small soft">{webhooks.setAsideLead}</div>
-            </dd>
+            <dd>{number.format(webhook.set_aside_events)}</dd>
           </>
         )}
       </dl>
-    </Card>
-  );
-}
-
-function Keys({ webhook }: { readonly webhook: WebhookDetail }) {
-  const { webhooks, settings } = useWords();
-  const mayChange = useMayChange();
-  const [language, setLanguage] = useState<VerifierName>('Node.js');
-  const [asking, setAsking] = useState(false);
-  const [secret, setSecret] = useState('');
-  const { run, running, error } = useAction(async () => {
-    setAsking(false);
-    const answer = await post<{ secret: string }>(`/api/webhooks/${webhook.id}/secret`);
-    setSecret(answer.secret);
-  });
-  return (
-    <Card title={webhooks.verify} lead={webhooks.verifyLead}>
-      <div>
-        <Segments
-          label={webhooks.verify}
-          value={language}
-          options={verifierNames.map((name) => [name, name] as const)}
-          onValue={setLanguage}
-        />
-      </div>
-      <Code text={verifiers[language]} />
-      {secret !== '' && <Secret label={settings.secretLead} value={secret} />}
-      <Failure error={error} />
-      {mayChange && (
-        <div>
-          <button type="button" disabled={running} onClick={() => setAsking(true)}>
-            {webhooks.rotate}
-          </button>
-        </div>
-      )}
-      {asking && (
-        <Confirm
-          title={webhooks.rotateAsk}
-          text={webhooks.rotateMore}
-          action={webhooks.rotate}
-          onYes={() => void run()}
-          onNo={() => setAsking(false)}
-        />
-      )}
     </Card>
   );
 }

@@ -65,6 +65,7 @@ export const enStory = {
     clicks: 'clicks',
     webhooks: 'Webhooks',
     told: (told: number, of: number) => `${told} of ${of} events told`,
+    tellAgain: 'tell it again',
     noWebhooks: 'No webhook wants events of this message.',
   },
   story: {

@@ -64,6 +64,7 @@ export const ruStory: typeof enStory = {
     clicks: 'переходы',
     webhooks: 'Вебхуки',
     told: (told, of) => `передано событий: ${told} из ${of}`,
+    tellAgain: 'передать ещё раз',
     noWebhooks: 'Ни один вебхук не ждёт событий этого письма.',
   },
   story: {

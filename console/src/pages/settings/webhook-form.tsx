@@ -11,7 +11,7 @@ import { indented } from '../../json-text.ts';
 import { StatusBadge } from '../../parts/status-badge.tsx';
 import { useMayChange } from '../../session.ts';
 import { duration } from '../../times.ts';
-import { type Dialect, typesOf, type Webhook } from '../../webhook.ts';
+import { type Batch, type Dialect, typesOf, type Webhook } from '../../webhook.ts';
 
 interface Props {
   /** Undefined for one that is not made yet. */
@@ -108,7 +108,12 @@ export function WebhookForm({ webhook, dialects, secret, onMade, onChange }: Pro
           ))}
         </div>
       </fieldset>
-      <DialectChoice dialects={dialects} value={dialect} onChoose={chooseDialect} />
+      <DialectChoice
+        dialects={dialects}
+        value={dialect}
+        batch={webhook?.dialect === dialect.name ? webhook.batch : dialect.batch}
+        onChoose={chooseDialect}
+      />
       <Options dialect={dialect} value={options} onValue={setOptions} />
       {webhook !== undefined && (
         <label class="check small">
@@ -165,6 +170,7 @@ function EventChoice(props: {
 function DialectChoice(props: {
   readonly dialects: readonly Dialect[];
   readonly value: Dialect;
+  readonly batch: Batch;
   readonly onChoose: (dialect: Dialect) => void;
 }) {
   const { settings } = useWords();
@@ -190,7 +196,7 @@ function DialectChoice(props: {
         })}
       </div>
       <p class="small soft" style={{ marginTop: '0.5rem' }}>
-        {settings.batch[props.value.framing]}
+        {settings.batch(props.batch.count, props.batch.age_seconds)}
       </p>
     </fieldset>
   );

@@ -1,10 +1,11 @@
 /** The last requests of a webhook; one that is opened shows what was sent and what came back. */
 import { useState } from 'preact/hooks';
 import { useSpeech, useWords } from '../../language.ts';
-import { useLoaded } from '../../loading.ts';
+import { type Loaded, partOf, useLoaded } from '../../loading.ts';
 import { Code } from '../../parts/copying.tsx';
+import { Listing } from '../../parts/listing.tsx';
 import { Show } from '../../parts/notices.tsx';
-import { Card, Time } from '../../parts/page.tsx';
+import { Card, Segments, Time } from '../../parts/page.tsx';
 import { indented } from '../../json-text.ts';
 import { duration } from '../../times.ts';
 import type { WebhookDetail } from '../../webhook.ts';
@@ -13,67 +14,76 @@ import { StatusBadge } from '../../parts/status-badge.tsx';
 /** More are not drawn; the API has up to two hundred. */
 const shownRequests = 50;
 
-export function LastRequests({ webhook }: { readonly webhook: WebhookDetail }) {
+type Request = WebhookDetail['last_requests'][number];
+const keyOf = ({ batch_id: batchId, at }: Request): string => `${batchId} ${at}`;
+
+export function LastRequests(props: {
+  readonly loaded: Loaded<WebhookDetail>;
+  readonly webhook: WebhookDetail;
+}) {
   const { words, language } = useSpeech();
   const { webhooks } = words;
+  const { loaded, webhook } = props;
   const [open, setOpen] = useState('');
+  const [which, setWhich] = useState<'all' | 'failed'>('all');
+  const wanted = ({ last_requests: all }: WebhookDetail) =>
+    all.filter(({ accepted }) => which === 'all' || !accepted).slice(0, shownRequests);
   return (
-    <Card title={webhooks.last} flush>
-      {webhook.last_requests.length === 0 && <p class="empty">{webhooks.noRequests}</p>}
-      <div class="table-wrap">
-        <table>
-          {webhook.last_requests.length > 0 && (
-            <thead>
-              <tr>
-                <th>{webhooks.when}</th>
-                <th>{webhooks.answer}</th>
-                <th class="number">{webhooks.events}</th>
-                <th class="wide-only">{webhooks.took}</th>
-                <th>
-                  <span class="visually-hidden">{webhooks.request}</span>
-                </th>
-              </tr>
-            </thead>
-          )}
-          <tbody>
-            {webhook.last_requests.slice(0, shownRequests).map((request) => {
-              const key = `${request.batch_id} ${request.at}`;
-              return (
-                <>
-                  <tr key={key}>
-                    <td>
-                      <Time at={request.at} />{' '}
-                      {request.replay !== null && <span class="tag">{webhooks.replayRun}</span>}
-                    </td>
-                    <td>
-                      <StatusBadge status={request.status} />
-                    </td>
-                    <td class="number">{request.events}</td>
-                    <td class="wide-only soft">{duration(request.duration_ms, language)}</td>
-                    <td class="actions">
-                      <button
-                        type="button"
-                        class="tiny"
-                        aria-expanded={open === key}
-                        onClick={() => setOpen(open === key ? '' : key)}
-                      >
-                        {webhooks.request}
-                      </button>
-                    </td>
-                  </tr>
-                  {open === key && (
-                    <tr key={`${key} open`}>
-                      <td colSpan={5}>
-                        <OneRequest webhookId={webhook.id} batchId={request.batch_id} at={request.at} />
-                      </td>
-                    </tr>
-                  )}
-                </>
-              );
-            })}
-          </tbody>
-        </table>
-      </div>
+    <Card
+      title={webhooks.last}
+      flush
+      actions={
+        <Segments
+          label={webhooks.last}
+          value={which}
+          options={[
+            ['all', webhooks.allRequests],
+            ['failed', webhooks.failedRequests],
+          ]}
+          onValue={setWhich}
+        />
+      }
+    >
+      <Listing
+        of={partOf(loaded, wanted)}
+        keyOf={keyOf}
+        empty={<p class="empty">{which === 'all' ? webhooks.noRequests : webhooks.noFailures}</p>}
+        below={(request) =>
+          open === keyOf(request) ? (
+            <OneRequest webhookId={webhook.id} batchId={request.batch_id} at={request.at} />
+          ) : undefined
+        }
+        columns={[
+          {
+            title: webhooks.when,
+            cell: ({ at, replay }) => (
+              <>
+                <Time at={at} /> {replay !== null && <span class="tag">{webhooks.replayRun}</span>}
+              </>
+            ),
+          },
+          { title: webhooks.answer, cell: ({ status }) => <StatusBadge status={status} /> },
+          { title: webhooks.events, look: 'wide-only number', cell: ({ events }) => events },
+          {
+            title: webhooks.took,
+            look: 'wide-only soft',
+            cell: ({ duration_ms: ms }) => duration(ms, language),
+          },
+          {
+            title: undefined,
+            cell: (request) => (
+              <button
+                type="button"
+                class="tiny"
+                aria-expanded={open === keyOf(request)}
+                onClick={() => setOpen(open === keyOf(request) ? '' : keyOf(request))}
+              >
+                {webhooks.request}
+              </button>
+            ),
+          },
+        ]}
+      />
     </Card>
   );
 }
