@@ -18,7 +18,7 @@ export interface ForgetDependencies {
   readonly tellOfExpiring: () => Promise<void>;
 }
 
-/** One round: removes until nothing old is left. @returns how many rows went */
+/** One round: removes until nothing old is left. @returns how much went */
 export async function forgetOld(dependencies: ForgetDependencies, signal: AbortSignal): Promise<number> {
   const { retention, clock, keep } = dependencies;
   let total = 0;
@@ -44,7 +44,7 @@ export function startForgetting(dependencies: ForgetDependencies): AsyncDisposab
       try {
         await dependencies.tellOfExpiring();
         const removed = await forgetOld(dependencies, stop.signal);
-        if (removed > 0) dependencies.logger.info({ removed }, 'old rows removed');
+        if (removed > 0) dependencies.logger.info({ removed }, 'what was old is removed');
       } catch (error) {
         dependencies.logger.error({ error }, 'removing old rows failed, tried again in the next round');
       }

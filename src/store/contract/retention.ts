@@ -2,9 +2,10 @@
 
 export interface RetentionStore {
   /**
-   * Removes up to `limit` rows of each kind that are older than their cutoff, oldest first. Nothing that is still
-   * queued goes, nor its body.
-   * @returns how many rows went; 0 when nothing is left to remove
+   * Removes some of what is older than its cutoff, oldest first: up to `limit` rows of each kind, or a stretch of rows
+   * that are about equally old at once. Nothing younger goes, and nothing that is still queued, nor its body; what shares
+   * a stretch with it waits until it goes as well (a stretch is a day, or a 400th of what is kept longest).
+   * @returns how many went, rows or stretches; 0 when nothing can be removed now
    */
   prune(input: {
     /** Events, finished messages and reports from before this go. */

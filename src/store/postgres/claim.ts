@@ -1,22 +1,34 @@
 /**
- * Claiming due messages: one statement picks them, leases them and says all that delivery needs. Rows that another
- * process is claiming are passed over, so claims never wait for one another.
+ * Claiming due messages: one statement picks and leases them, one more says all that delivery needs. Rows that another
+ * process is claiming are passed over, so claims never wait for one another. The second statement names the messages by
+ * their ids, so that it opens their partitions alone: one statement for both would have to open all.
  */
 import type { SuppressionReason } from '../../events/types.ts';
 import type { ClaimedMessage, QueueStore } from '../contract/queue.ts';
 import { everyStream } from '../contract/suppressions.ts';
-import type { Database } from './database.ts';
+import { type Database, Statements } from './database.ts';
+import { arrayOf } from './transaction.ts';
 
-interface ClaimedRow {
+export interface ClaimParts {
+  readonly database: Database;
+  /** Who has the lease. */
+  readonly processName: string;
+}
+
+interface LeasedRow {
   message_id: number;
   submission_id: number;
+  attempts_made: number;
+  lease: number;
+  was_due_at_ms: number;
+}
+
+interface MessageRow {
+  id: number;
   account_id: number;
   account: string;
   tags: string;
   recipient: string;
-  attempts_made: number;
-  lease: number;
-  was_due_at_ms: number;
   created_at_ms: number;
   size_bytes: number;
   suppressed: SuppressionReason | null;
@@ -40,7 +52,7 @@ export const queuedAccounts = `
   )`;
 
 /** Parameters: now, now, limit, limit, lease's end, process, '*'. Every account with something due gives the same share of the limit. */
-const claimSql = `
+const leaseSql = `
   WITH RECURSIVE ${queuedAccounts},
   with_due AS MATERIALIZED (
     SELECT id FROM account
@@ -54,28 +66,31 @@ const claimSql = `
       FOR UPDATE SKIP LOCKED
     ) picked
     LIMIT ?
-  ),
-  leased AS (
-    UPDATE queue SET due_at_ms = ?, lease = nextval('lease_numbers'), holder = ?
-    FROM due WHERE queue.message_id = due.message_id
-    RETURNING queue.message_id, queue.account_id, queue.attempts_made, queue.lease, due.due_at_ms AS was_due_at_ms
   )
-  SELECT leased.*, m.submission_id, m.recipient, m.created_at_ms, s.size_bytes, s.sender, s.subject, s.stream,
-    s.tags, (SELECT name FROM accounts WHERE id = leased.account_id) AS account, s.track_opens, s.track_clicks, s.track_text, s.list_unsubscribe, s.tracking_host,
+  UPDATE queue SET due_at_ms = ?, lease = nextval('lease_numbers'), holder = ?
+  FROM due WHERE queue.message_id = due.message_id
+  RETURNING queue.message_id, queue.submission_id, queue.attempts_made, queue.lease, due.due_at_ms AS was_due_at_ms`;
+
+/** Parameters: '*', the messages' ids, those of their submissions. */
+const describeSql = `
+  SELECT m.id, m.account_id, m.recipient, m.created_at_ms, s.size_bytes, s.sender, s.subject, s.stream,
+    s.tags, (SELECT name FROM accounts WHERE id = m.account_id) AS account, s.track_opens, s.track_clicks, s.track_text,
+    s.list_unsubscribe, s.tracking_host,
     (SELECT reason FROM suppressions
-     WHERE account_id = leased.account_id AND recipient = fold_case(m.recipient) AND stream IN (s.stream, ?)
+     WHERE account_id = m.account_id AND recipient = fold_case(m.recipient) AND stream IN (s.stream, ?)
        AND NOT (reason = 'unsubscribed' AND s.essential = 1)
      ORDER BY reason = 'unsubscribed' LIMIT 1) AS suppressed
-  FROM leased JOIN messages m ON m.id = leased.message_id JOIN submissions s ON s.id = m.submission_id`;
+  FROM messages m JOIN submissions s ON s.id = m.submission_id
+  WHERE m.id = ANY (?::bigint[]) AND s.id = ANY (?::bigint[])`;
 
-const toClaimed = (row: ClaimedRow): ClaimedMessage => ({
-  messageId: row.message_id,
-  submissionId: row.submission_id,
+const toClaimed = (leased: LeasedRow, row: MessageRow): ClaimedMessage => ({
+  messageId: row.id,
+  submissionId: leased.submission_id,
   accountId: row.account_id,
   account: row.account,
   recipient: row.recipient,
-  attemptsMade: row.attempts_made,
-  lease: row.lease,
+  attemptsMade: leased.attempts_made,
+  lease: leased.lease,
   acceptedAtMs: row.created_at_ms,
   sizeBytes: row.size_bytes,
   suppressed: row.suppressed ?? undefined,
@@ -91,27 +106,48 @@ const toClaimed = (row: ClaimedRow): ClaimedMessage => ({
 });
 
 /** What accounts leave of their shares is shared out again, as long as there is any. */
-export async function claim(
-  database: Database,
+async function leaseDue(
+  statements: Statements,
   processName: string,
   { nowMs, leaseMs, limit }: Parameters<QueueStore['claim']>[0],
-): Promise<readonly ClaimedMessage[]> {
-  const claimed: ClaimedRow[] = [];
-  while (claimed.length < limit) {
-    const left = limit - claimed.length;
-    const rows = await database.all<ClaimedRow>(
-      claimSql,
+): Promise<readonly LeasedRow[]> {
+  const leased: LeasedRow[] = [];
+  while (leased.length < limit) {
+    const left = limit - leased.length;
+    const rows = await statements.all<LeasedRow>(
+      leaseSql,
       nowMs,
       nowMs,
       left,
       left,
       nowMs + leaseMs,
       processName,
-      everyStream,
     );
-    claimed.push(...rows);
+    leased.push(...rows);
     if (rows.length === 0) break;
   }
-  claimed.sort((a, b) => a.was_due_at_ms - b.was_due_at_ms || a.message_id - b.message_id);
-  return claimed.map(toClaimed);
+  return leased.sort((a, b) => a.was_due_at_ms - b.was_due_at_ms || a.message_id - b.message_id);
+}
+
+/** Both in one transaction: what is leased is told of, or not leased. */
+export function claim(
+  { database, processName }: ClaimParts,
+  input: Parameters<QueueStore['claim']>[0],
+): Promise<readonly ClaimedMessage[]> {
+  return database.transaction(async (sender) => {
+    const statements = new Statements(sender);
+    const leased = await leaseDue(statements, processName, input);
+    if (leased.length === 0) return [];
+    const messages = await statements.all<MessageRow>(
+      describeSql,
+      everyStream,
+      arrayOf(leased.map((row) => row.message_id)),
+      arrayOf(new Set(leased.map((row) => row.submission_id))),
+    );
+    const byId = new Map(messages.map((message) => [message.id, message]));
+    return leased.flatMap((row) => {
+      const message = byId.get(row.message_id);
+      return message === undefined ? [] : [toClaimed(row, message)];
+    });
+  });
 }

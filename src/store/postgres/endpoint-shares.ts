@@ -6,7 +6,7 @@ import type { ProgressSave, ProgressSaved } from '../contract/webhook-progress.t
 import type { WebhookShare } from '../contract/webhooks.ts';
 import { saveProgress } from '../sql/webhook-progress.ts';
 import type { Reader } from '../sql/statements.ts';
-import type { Transaction } from './transaction.ts';
+import { arrayOf, type Transaction } from './transaction.ts';
 
 interface Standing {
   endpoints: number;
@@ -80,7 +80,7 @@ export async function letGo(
   await transaction.run(
     'DELETE FROM webhook_holders WHERE holder = ? AND webhook_id = ANY (?::bigint[])',
     processName,
-    `{${webhookIds.join(',')}}`,
+    arrayOf(webhookIds),
   );
 }
 

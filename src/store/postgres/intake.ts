@@ -2,6 +2,7 @@
 import type { IntakeResult, IntakeStore, NewSubmission } from '../contract/intake.ts';
 import type { Reader } from '../sql/statements.ts';
 import { type Database, storable } from './database.ts';
+import { type Ranges, rangeUnit } from './ranges.ts';
 import { insertRowsSql, type Row, rowsJson, type Transaction } from './transaction.ts';
 
 interface KeyRow {
@@ -14,9 +15,8 @@ interface KeyRow {
 }
 
 /** A submission with the ids it will have: its own is that of its first message. */
-interface Numbered {
+interface Numbered extends Beginning {
   readonly submission: NewSubmission;
-  readonly firstMessageId: number;
 }
 
 const idsFrom = (first: number, count: number) => Array.from({ length: count }, (_, index) => first + index);
@@ -35,18 +35,35 @@ function answerOf(row: KeyRow, fingerprint: string): Exclude<IntakeResult, { kin
   };
 }
 
+/** What a batch's messages begin with. */
+interface Beginning {
+  readonly firstMessageId: number;
+  /** No event of theirs will have a smaller id. */
+  readonly eventsFromId: number;
+}
+
+/** Beyond what is taken at once, all ids of a transaction would not fit into one range. */
+const mostMessages = rangeUnit - 1;
+
 /**
- * Takes ids for all messages of a batch. In a transaction of its own that nobody waits for: it comes before the batch in
- * the server's log, so whenever the batch is there after a crash, this is.
+ * Takes ids for all messages of a batch, on one side of each multiple of `rangeUnit`. In a transaction of its own that
+ * nobody waits for: it comes before the batch in the server's log, so whenever the batch is there after a crash, this is.
  */
-async function takeMessageIds(database: Database, count: number): Promise<number> {
+async function takeMessageIds(database: Database, count: number): Promise<Beginning> {
+  if (count > mostMessages) throw new Error(`a submission may have ${mostMessages} recipients at most`);
   const results = (await database.script(
     `BEGIN; SET LOCAL synchronous_commit = off;
+     SELECT last_value AS events_from_id FROM event_ids;
      INSERT INTO sequences (name, last) VALUES ('messages', ${count})
-     ON CONFLICT (name) DO UPDATE SET last = sequences.last + excluded.last RETURNING last; COMMIT`,
-  )) as { rows: { last: number }[] }[];
-  const last = results.find(({ rows }) => rows.length > 0)?.rows[0]?.last ?? 0;
-  return last - count + 1;
+     ON CONFLICT (name) DO UPDATE SET last = excluded.last + CASE
+       WHEN (sequences.last + 1) / ${rangeUnit} = (sequences.last + excluded.last) / ${rangeUnit} THEN sequences.last
+       ELSE (sequences.last + excluded.last) / ${rangeUnit} * ${rangeUnit} - 1 END
+     RETURNING last; COMMIT`,
+  )) as { rows: { last?: number; events_from_id?: number }[] }[];
+  const rows = results.flatMap((result) => result.rows);
+  const last = rows.find((row) => row.last !== undefined)?.last ?? 0;
+  const eventsFromId = rows.find((row) => row.events_from_id !== undefined)?.events_from_id ?? 0;
+  return { firstMessageId: last - count + 1, eventsFromId };
 }
 
 /**
@@ -117,7 +134,7 @@ function submissionRow({ submission, firstMessageId }: Numbered): Row {
   };
 }
 
-function messageRows({ submission, firstMessageId }: Numbered): Row[] {
+function messageRows({ submission, firstMessageId, eventsFromId }: Numbered): Row[] {
   return submission.recipients.map(({ address, role }, index) => ({
     id: firstMessageId + index,
     submission_id: firstMessageId,
@@ -126,6 +143,7 @@ function messageRows({ submission, firstMessageId }: Numbered): Row[] {
     role,
     state: 'queued',
     last_number: 1,
+    events_from_id: eventsFromId,
     refused: 0,
     opened: 0,
     clicked: 0,
@@ -180,9 +198,9 @@ async function insertAll(transaction: Transaction, numbered: readonly Numbered[]
   await insertBodies(transaction, numbered);
   await transaction.run(
     `WITH added AS (
-       ${insertRowsSql('messages', messages)} RETURNING id, account_id, created_at_ms)
-     INSERT INTO queue (message_id, account_id, due_at_ms, attempts_made, lease, holder)
-     SELECT id, account_id, created_at_ms, 0, 0, '' FROM added`,
+       ${insertRowsSql('messages', messages)} RETURNING id, submission_id, account_id, created_at_ms)
+     INSERT INTO queue (message_id, submission_id, account_id, due_at_ms, attempts_made, lease, holder)
+     SELECT id, submission_id, account_id, created_at_ms, 0, 0, '' FROM added`,
     rowsJson(messages),
   );
   const tags = numbered.flatMap(tagRows);
@@ -209,19 +227,19 @@ function answers(numbered: readonly Numbered[], standing: ReadonlyMap<string, Ke
 
 /** One transaction for a batch. @returns their results, in their order */
 export async function acceptAll(
-  database: Database,
+  { database, ranges }: { readonly database: Database; readonly ranges: Ranges },
   submissions: readonly NewSubmission[],
   transact: <T>(work: (transaction: Transaction) => Promise<T>) => Promise<T>,
 ): Promise<readonly IntakeResult[]> {
   const counts = submissions.map(({ recipients }) => recipients.length);
-  let nextId = await takeMessageIds(
-    database,
-    counts.reduce((sum, count) => sum + count, 0),
-  );
+  const count = counts.reduce((sum, recipients) => sum + recipients, 0);
+  const { firstMessageId: firstId, eventsFromId } = await takeMessageIds(database, count);
+  ranges.noteTaken('messages', firstId + count - 1);
+  let nextId = firstId;
   const numbered = submissions.map((submission): Numbered => {
     const firstMessageId = nextId;
     nextId += submission.recipients.length;
-    return { submission, firstMessageId };
+    return { submission, firstMessageId, eventsFromId };
   });
   const firstOfKey = new Map(
     numbered.toReversed().map((one) => [keyName(one.submission) ?? one.firstMessageId, one]),

@@ -8,6 +8,7 @@ import { Client } from 'pg';
 import type { Clock } from '../../platform/clock.ts';
 import { Wake } from '../../platform/wake.ts';
 import { Listeners } from '../sql/listeners.ts';
+import type { IdWindows } from '../sql/windows.ts';
 import { connectionOptions, type Database, type DatabaseLimits } from './database.ts';
 import { Servers } from './servers.ts';
 
@@ -32,6 +33,7 @@ interface Notice {
 
 export interface NoticeDependencies {
   readonly database: Database;
+  readonly windows: IdWindows;
   /** Of a connection that keeps its session: a pooler that changes it between transactions hears nothing. */
   readonly listenUrl: string;
   readonly limits: DatabaseLimits;
@@ -142,18 +144,37 @@ export class Notices implements AsyncDisposable {
     }
   }
 
+  async #highestEvent(): Promise<number> {
+    const { database, windows } = this.#deps;
+    for (const fromId of windows.newestEvents()) {
+      const sql = 'SELECT max(id) AS id FROM events WHERE id >= ?';
+      const row = await database.get<{ id: number | null }>(sql, fromId);
+      if (typeof row?.id === 'number') return row.id;
+    }
+    return 0;
+  }
+
+  async #lookAfter(before: number, last: number): Promise<void> {
+    const found = await this.#deps.database.get<{ highest: number | null; accounts: string[] }>(
+      `SELECT (SELECT max(id) FROM events WHERE id > ?) AS highest,
+         ARRAY(SELECT DISTINCT account_id FROM events WHERE id > ?) AS accounts`,
+      before,
+      before,
+    );
+    this.#lookedTo = [last, found?.highest ?? last];
+    const accountIds = new Set(found?.accounts.map(Number));
+    if (accountIds.size > 0) this.logs.tell(accountIds);
+  }
+
   async #lookOnce(): Promise<void> {
     try {
-      const [before, last] = this.#lookedTo ?? [Number.MAX_SAFE_INTEGER, undefined];
-      const found = await this.#deps.database.get<{ highest: number | null; accounts: string[] }>(
-        `SELECT (SELECT max(id) FROM events) AS highest,
-           ARRAY(SELECT DISTINCT account_id FROM events WHERE id > ?) AS accounts`,
-        before,
-      );
-      const highest = found?.highest ?? 0;
-      this.#lookedTo = [last ?? highest, highest];
-      const accountIds = new Set(found?.accounts.map(Number));
-      if (accountIds.size > 0) this.logs.tell(accountIds);
+      const looked = this.#lookedTo;
+      if (looked === undefined) {
+        const highest = await this.#highestEvent();
+        this.#lookedTo = [highest, highest];
+      } else {
+        await this.#lookAfter(...looked);
+      }
       this.queue.tell();
     } catch {
       // The server cannot be reached: the next look finds it all.

@@ -4,11 +4,10 @@ import { type Store, StoreBusyError, StoreUnusableError } from '../contract/stor
 import { accountStore, accountWrites } from '../sql/accounts.ts';
 import { identityWrites } from '../sql/identity.ts';
 import { domainStore, domainWrites } from '../sql/domains.ts';
-import { eventLog } from '../sql/log.ts';
+import { eventLog } from '../sql/log-reads.ts';
 import { mailSettingsStore, mailSettingsWrites } from '../sql/mail-settings.ts';
 import { messageStore } from '../sql/messages.ts';
 import { reportStore } from '../sql/reports.ts';
-import { retentionWrites } from '../sql/retention.ts';
 import { simulatorStore, simulatorWrites } from '../sql/simulator.ts';
 import { suppressionStore, suppressionWrites } from '../sql/suppressions.ts';
 import { templateStore, templateWrites } from '../sql/templates.ts';
@@ -23,6 +22,8 @@ import { Notices } from './notices.ts';
 import { paceStore } from './paces.ts';
 import { Presence } from './presence.ts';
 import { queueStore } from './queue.ts';
+import { Ranges } from './ranges.ts';
+import { prune } from './retention.ts';
 import { openWrites } from './writes.ts';
 
 export interface PostgresOptions {
@@ -40,13 +41,11 @@ export interface PostgresOptions {
 export async function openPostgresStore(options: PostgresOptions): Promise<Store> {
   const { url, listenUrl = url, clock, processName, limits = defaultDatabaseLimits } = options;
   const database = new Database(url, limits);
-  try {
-    await migrate(database);
-  } catch (error) {
+  const ranges = await prepareTables(database, clock).catch(async (error: unknown) => {
     await database.close();
     throw error instanceof StoreBusyError ? error : unusable(error as Error);
-  }
-  const notices = new Notices({ database, listenUrl, limits, clock, processName });
+  });
+  const notices = new Notices({ database, windows: ranges, listenUrl, limits, clock, processName });
 
   const onFreed = () => notices.queue.tell();
   const presence = await Presence.start({ database, clock, processName, onFreed }).catch(async (error) => {
@@ -54,7 +53,7 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Store
     await database.close();
     throw error;
   });
-  const writes = openWrites(database, notices);
+  const writes = openWrites({ database, ranges, notices });
   const { calls, transact } = writes;
   const identity = calls(identityWrites);
   const changes = { subscribe: notices.webhooks.subscribe, tell: notices.webhookChanged };
@@ -67,27 +66,22 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Store
     },
     accounts: accountStore(database, calls(accountWrites)),
     intake: intakeStore(database, writes.accept),
-    queue: queueStore(database, {
+    queue: queueStore({
+      database,
       processName,
       presence,
       settle: writes.settle,
       subscribe: notices.queue.subscribe,
     }),
     paces: paceStore(database, { processName, transact }),
-    log: eventLog(database, { report: writes.report }, notices.logs.subscribe),
-    messages: messageStore(database),
+    log: eventLog(database, ranges, { report: writes.report }, notices.logs.subscribe),
+    messages: messageStore(database, ranges),
     suppressions: suppressionStore(database, calls(suppressionWrites)),
     domains: domainStore(database, calls(domainWrites)),
     reports: reportStore(database, { add: writes.addReport }),
     templates: templateStore(database, calls(templateWrites)),
     mailSettings: mailSettingsStore(database, calls(mailSettingsWrites)),
-    retention: {
-      // One process at a time: others have nothing to add.
-      prune: (input) =>
-        transact(async (transaction) =>
-          (await transaction.tryLock('retention')) ? retentionWrites.prune(transaction, input) : 0,
-        ),
-    },
+    retention: { prune: (input) => prune({ database, ranges }, input) },
     webhooks: webhookStore(database, calls(webhookWrites), {
       changes,
       saveProgress: (input) => transact((transaction) => saveFenced(transaction, processName, input)),
@@ -101,11 +95,17 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Store
     replays: replayStore(database, calls(replayWrites), changes),
     async [Symbol.asyncDispose]() {
       await writes.drained();
+      await ranges.drained();
       await presence[Symbol.asyncDispose]();
       await notices[Symbol.asyncDispose]();
       await database.close();
     },
   };
+}
+
+async function prepareTables(database: Database, clock: Clock): Promise<Ranges> {
+  await migrate(database);
+  return Ranges.open(database, clock);
 }
 
 /** What the server says of a password, a database or a permission is for the operator to mend. */

@@ -1,11 +1,9 @@
 /** The delivery queue: claims, settling in batches, and what is asked of it besides. */
 import type { QueueStore, Settlement } from '../contract/queue.ts';
-import { claim, queuedAccounts } from './claim.ts';
-import type { Database } from './database.ts';
+import { claim, type ClaimParts, queuedAccounts } from './claim.ts';
 import type { Presence } from './presence.ts';
 
-export interface QueueParts {
-  readonly processName: string;
+export interface QueueParts extends ClaimParts {
   readonly presence: Presence;
   readonly settle: (settlement: Settlement) => Promise<boolean>;
   readonly subscribe: QueueStore['subscribe'];
@@ -15,17 +13,15 @@ const nextDueSql = `
   WITH RECURSIVE ${queuedAccounts}
   SELECT min((SELECT min(due_at_ms) FROM queue WHERE account_id = account.id)) AS due FROM account`;
 
-export function queueStore(
-  database: Database,
-  { processName, presence, settle, subscribe }: QueueParts,
-): QueueStore {
+export function queueStore(parts: QueueParts): QueueStore {
+  const { database, presence, settle, subscribe } = parts;
   return {
     settle,
     subscribe,
     heldUntilMs: () => presence.heldUntilMs,
     async claim(input) {
       await presence.assure();
-      return claim(database, processName, input);
+      return claim(parts, input);
     },
     nextDueAtMs: async () => (await database.get<{ due: number | null }>(nextDueSql))?.due ?? undefined,
     freeLeases: ({ nowMs, longestWaitMs }) =>

@@ -1,7 +1,7 @@
 /** Reports in batches: a transaction for as many as came, each by the same rules as in the other store. */
 import type { Report, ReportResult } from '../contract/log.ts';
 import { logWrites } from '../sql/log.ts';
-import type { Transaction } from './transaction.ts';
+import { arrayOf, type Transaction } from './transaction.ts';
 
 /** Locks what the reports are about first, in the order in which all others do, and then the logs. */
 export async function reportAll(
@@ -11,7 +11,7 @@ export async function reportAll(
   const ids = reports.map(({ messageId }) => messageId).filter((id) => Number.isSafeInteger(id));
   const messages = await transaction.all<{ account_id: number }>(
     'SELECT account_id FROM messages WHERE id = ANY (?::bigint[]) ORDER BY id FOR NO KEY UPDATE',
-    `{${ids.join(',')}}`,
+    arrayOf(ids),
   );
   if (messages.length === 0) return reports.map(() => ({ kind: 'unknown' }));
   await transaction.lockLogs(messages.map((message) => message.account_id));

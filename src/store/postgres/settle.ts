@@ -3,30 +3,40 @@ import type { ServerAnswer } from '../../events/types.ts';
 import type { AttemptRecord, Settlement } from '../contract/queue.ts';
 import { everyStream } from '../contract/suppressions.ts';
 import { suppressBecause } from '../sql/suppressions.ts';
-import { insertRowsSql, type Row, rowsJson, type Transaction } from './transaction.ts';
+import { arrayOf, insertRowsSql, type Row, rowsJson, type Transaction } from './transaction.ts';
 
 type Told = Exclude<Settlement, { outcome: 'released' }>;
 
 interface MessageRow {
   id: number;
+  submission_id: number;
   account_id: number;
   recipient: string;
   state: string;
   refused: number;
   last_number: number;
   finished_at_ms: number | null;
+}
+
+interface SubmissionRow {
+  id: number;
   sender: string;
   subject: string;
   tags: string;
   metadata: string;
 }
 
-/** What settling is about, locked in the order in which all others lock messages. */
+type Message = MessageRow & { readonly submission: SubmissionRow };
+
+/**
+ * What settling is about, locked in the order in which all others lock messages. Their submissions are asked for by their
+ * own ids, as everything here is: so that a statement opens the partitions that have them and no others.
+ */
 const lockMessages = `
-  SELECT m.id, m.account_id, m.recipient, m.state, m.refused, m.last_number, m.finished_at_ms,
-    s.sender, s.subject, s.tags, s.metadata
-  FROM messages m JOIN submissions s ON s.id = m.submission_id
-  WHERE m.id = ANY (?::bigint[]) ORDER BY m.id FOR NO KEY UPDATE OF m`;
+  SELECT id, submission_id, account_id, recipient, state, refused, last_number, finished_at_ms
+  FROM messages WHERE id = ANY (?::bigint[]) ORDER BY id FOR NO KEY UPDATE`;
+const readSubmissions =
+  'SELECT id, sender, subject, tags, metadata FROM submissions WHERE id = ANY (?::bigint[])';
 
 /** Takes out of the queue or puts back what the lease still holds; says what that was. */
 const moveQueue = `
@@ -47,7 +57,7 @@ const moveQueue = `
 const updateMessages = `
   UPDATE messages m SET state = r.state, refused = r.refused, finished_at_ms = r.finished_at_ms,
     last_number = r.last_number
-  FROM json_populate_recordset(NULL::messages, ?) r WHERE m.id = r.id`;
+  FROM json_populate_recordset(NULL::messages, ?) r WHERE m.id = r.id AND m.id = ANY (?::bigint[])`;
 
 function queueMove(settlement: Settlement): Row {
   const { messageId, lease } = settlement;
@@ -82,10 +92,10 @@ function attemptRow(messageId: number, attempt: AttemptRecord): Row {
 
 const noAnswer: ServerAnswer = { code: '', enhancedCode: '', text: '' };
 
-const isFirstRefusal = (settlement: Told, message: MessageRow): boolean =>
+const isFirstRefusal = (settlement: Told, message: Message): boolean =>
   settlement.outcome === 'deferred' && settlement.detail.refused && message.refused === 0;
 
-function messageRow(settlement: Told, message: MessageRow): Row {
+function messageRow(settlement: Told, message: Message): Row {
   const finished = settlement.outcome !== 'deferred';
   return {
     id: message.id,
@@ -96,7 +106,7 @@ function messageRow(settlement: Told, message: MessageRow): Row {
   };
 }
 
-function eventRow(settlement: Told, message: MessageRow): Row {
+function eventRow(settlement: Told, message: Message): Row {
   const answer = 'answer' in settlement ? settlement.answer : noAnswer;
   return {
     account_id: message.account_id,
@@ -105,23 +115,23 @@ function eventRow(settlement: Told, message: MessageRow): Row {
     type: settlement.outcome,
     time_ms: settlement.atMs,
     recipient: message.recipient,
-    sender: message.sender,
-    subject: message.subject,
+    sender: message.submission.sender,
+    subject: message.submission.subject,
     code: answer.code,
     enhanced_code: answer.enhancedCode,
     response: answer.text,
     url: '',
     first_refusal: isFirstRefusal(settlement, message) ? 1 : 0,
     visitor: '',
-    tags: message.tags,
-    metadata: message.metadata,
+    tags: message.submission.tags,
+    metadata: message.submission.metadata,
     detail: JSON.stringify(settlement.detail),
   };
 }
 
 async function tell(
   transaction: Transaction,
-  told: readonly { readonly settlement: Told; readonly message: MessageRow }[],
+  told: readonly { readonly settlement: Told; readonly message: Message }[],
 ): Promise<void> {
   const attempts = told.flatMap(({ settlement, message }) =>
     'attempt' in settlement && settlement.attempt !== undefined
@@ -135,6 +145,7 @@ async function tell(
   await transaction.run(
     updateMessages,
     rowsJson(told.map(({ settlement, message }) => messageRow(settlement, message))),
+    arrayOf(told.map(({ message }) => message.id)),
   );
   const accountIds = told.map(({ message }) => message.account_id);
   await transaction.lockLogs(accountIds);
@@ -155,14 +166,27 @@ async function tell(
   }
 }
 
+/** @returns those that are there, by their ids */
+async function lockAll(transaction: Transaction, ids: readonly number[]): Promise<Map<number, Message>> {
+  const messages = await transaction.all<MessageRow>(lockMessages, arrayOf(ids));
+  const submissionIds = new Set(messages.map((message) => message.submission_id));
+  const submissions = await transaction.all<SubmissionRow>(readSubmissions, arrayOf(submissionIds));
+  const byId = new Map(submissions.map((submission) => [submission.id, submission]));
+  return new Map(
+    messages.flatMap((message) => {
+      const submission = byId.get(message.submission_id);
+      return submission === undefined ? [] : [[message.id, { ...message, submission }]];
+    }),
+  );
+}
+
 /** One round of settlements, each of another message. @returns the ids of those whose lease still held */
 async function settleRound(
   transaction: Transaction,
   settlements: readonly Settlement[],
 ): Promise<ReadonlySet<number>> {
   const ids = settlements.map(({ messageId }) => messageId);
-  const messages = await transaction.all<MessageRow>(lockMessages, `{${ids.join(',')}}`);
-  const byId = new Map(messages.map((message) => [message.id, message]));
+  const byId = await lockAll(transaction, ids);
   const moved = await transaction.all<{ message_id: number }>(
     moveQueue,
     rowsJson(settlements.map(queueMove)),

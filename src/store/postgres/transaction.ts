@@ -8,11 +8,19 @@
  * They are taken in this order, each kind once a transaction and in the order of its numbers: settings, rows of
  * messages by id, logs. So no two wait for one another.
  */
-import { Statements, storable } from './database.ts';
 import type { Parameter, Writer } from '../sql/statements.ts';
+import { type IdWindows, wholeTables } from '../sql/windows.ts';
+import { type Sender, Statements, storable } from './database.ts';
 
 /** The first of the two numbers that name an advisory lock. */
-const lockClasses = { migration: 7301, settings: 7302, log: 7303, retention: 7304, shares: 7305 } as const;
+const lockClasses = {
+  migration: 7301,
+  settings: 7302,
+  log: 7303,
+  retention: 7304,
+  shares: 7305,
+  ranges: 7306,
+} as const;
 export type LockClass = keyof typeof lockClasses;
 
 /** Locks live in shared memory of a fixed size: accounts share so many of them. */
@@ -22,7 +30,15 @@ export const lockSql = (kind: LockClass): string => `SELECT pg_advisory_xact_loc
 
 export class Transaction extends Statements implements Writer {
   readonly grownLogs = new Set<number>();
+  readonly windows: IdWindows;
+  /** 0 if none was taken. */
+  lastEventId = 0;
   #logsLocked = false;
+
+  constructor(sender: Sender, windows: IdWindows = wholeTables) {
+    super(sender);
+    this.windows = windows;
+  }
 
   /** @param accountIds all whose log will grow in this transaction */
   async lockLogs(accountIds: Iterable<number>): Promise<void> {
@@ -81,14 +97,17 @@ export class Transaction extends Statements implements Writer {
        SELECT nextval('event_ids'), ${columns} FROM json_populate_recordset(NULL::events, ?) RETURNING id`,
       rowsJson(events),
     );
-    return rows.map(({ id }) => id);
+    const ids = rows.map(({ id }) => id);
+    this.lastEventId = Math.max(this.lastEventId, ids.at(-1) ?? 0);
+    return ids;
   }
 
   async #nextEventId(count: number): Promise<number> {
     if (!this.#logsLocked || count !== 1)
       throw new Error('an event id is taken alone, under the lock of its log');
     const row = await this.get<{ id: number }>("SELECT nextval('event_ids') AS id");
-    return row?.id ?? 0;
+    this.lastEventId = row?.id ?? 0;
+    return this.lastEventId;
   }
 
   async #lock(kind: LockClass, accountIds: Iterable<number>): Promise<void> {
@@ -114,3 +133,6 @@ export function insertRowsSql(table: string, rows: readonly Row[]): string {
 export function rowsJson(rows: readonly Row[]): string {
   return JSON.stringify(rows, (_, value: unknown) => (typeof value === 'string' ? storable(value) : value));
 }
+
+/** For `ANY (?::bigint[])`. */
+export const arrayOf = (ids: Iterable<number>): string => `{${[...ids].join(',')}}`;

@@ -9,6 +9,8 @@ import { Batches, type BatchLimits } from './batch.ts';
 import type { Database } from './database.ts';
 import { acceptAll } from './intake.ts';
 import type { Notices } from './notices.ts';
+import { isBeyondRanges } from './partitions.ts';
+import type { Ranges } from './ranges.ts';
 import { reportAll } from './report.ts';
 import { settleAll } from './settle.ts';
 import { Transaction } from './transaction.ts';
@@ -43,21 +45,37 @@ export interface Writes {
   readonly drained: () => Promise<unknown>;
 }
 
-export function openWrites(database: Database, notices: Notices): Writes {
+/** What they are made of. */
+export interface WriteParts {
+  readonly database: Database;
+  readonly ranges: Ranges;
+  readonly notices: Notices;
+}
+
+export function openWrites(parts: WriteParts): Writes {
+  const { database, ranges, notices } = parts;
+  const once = <T>(work: (transaction: Transaction) => Promise<T>) =>
+    database.transaction(async (sender) => {
+      const transaction = new Transaction(sender, ranges);
+      const result = await work(transaction);
+      return { result, grownLogs: transaction.grownLogs, lastEventId: transaction.lastEventId };
+    });
   const transact = async <T>(
     work: (transaction: Transaction) => Promise<T>,
     { queued = false } = {},
   ): Promise<T> => {
-    const { result, grownLogs } = await database.transaction(async (sender) => {
-      const transaction = new Transaction(sender);
-      return { result: await work(transaction), grownLogs: transaction.grownLogs };
+    const { result, grownLogs, lastEventId } = await once(work).catch(async (error: unknown) => {
+      if (!isBeyondRanges(error)) throw error;
+      await ranges.make();
+      return once(work);
     });
+    ranges.noteTaken('events', lastEventId);
     notices.logsGrew(grownLogs, { queued });
     return result;
   };
   const accept = new Batches(
     (submissions: readonly NewSubmission[]) =>
-      acceptAll(database, submissions, (work) => transact(work, { queued: true })),
+      acceptAll(parts, submissions, (work) => transact(work, { queued: true })),
     intakeLimits,
   );
   const settle = new Batches(

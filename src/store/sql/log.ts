@@ -1,9 +1,10 @@
-/** The event log: appending an event to a message, reports from outside, reading after a cursor. */
-import type { EventType, LoggedEvent, SuppressionReason, VisitorKind } from '../../events/types.ts';
-import type { EventLog, Report, ReportResult } from '../contract/log.ts';
+/** The event log's writing side: appending an event to a message, reports from outside. Reading is next door (`log-reads.ts`). */
+import type { EventType, SuppressionReason, VisitorKind } from '../../events/types.ts';
+import type { Report, ReportResult } from '../contract/log.ts';
 import { everyStream } from '../contract/suppressions.ts';
-import type { Calls, Reader, Writer } from './statements.ts';
+import type { Writer } from './statements.ts';
 import { suppressBecause } from './suppressions.ts';
+import { endOfIds, inside } from './windows.ts';
 
 interface NewEvent {
   readonly type: EventType;
@@ -17,14 +18,20 @@ interface NewEvent {
   readonly detail: object;
 }
 
+/** Whose story an event belongs to. */
+interface Subject {
+  readonly accountId: number;
+  readonly messageId: number;
+  readonly submissionId: number;
+}
+
 /**
  * Appends an event to its message's story: the message's facts are copied from its rows, its number is the next.
  * @returns the event's id
  */
 export async function appendEvent(
   database: Writer,
-  accountId: number,
-  messageId: number,
+  { accountId, messageId, submissionId }: Subject,
   event: NewEvent,
 ): Promise<number> {
   const id = await database.nextIds('events');
@@ -34,7 +41,7 @@ export async function appendEvent(
        code, enhanced_code, response, url, first_refusal, visitor, tags, metadata, detail)
      SELECT ?, m.account_id, m.id, m.last_number, ?, ?, m.recipient, s.sender, s.subject,
        ?, ?, ?, ?, ?, ?, s.tags, s.metadata, ?
-     FROM messages m JOIN submissions s ON s.id = m.submission_id WHERE m.id = ?`,
+     FROM messages m JOIN submissions s ON s.id = ? WHERE m.id = ?`,
     id,
     event.type,
     event.atMs,
@@ -45,6 +52,7 @@ export async function appendEvent(
     event.firstRefusal ? 1 : 0,
     event.visitor ?? '',
     JSON.stringify(event.detail),
+    submissionId,
     messageId,
   );
   database.noteGrownLog(accountId);
@@ -53,13 +61,13 @@ export async function appendEvent(
 
 interface ReportedMessage {
   id: number;
+  submission_id: number;
   account_id: number;
   recipient: string;
   state: string;
   opened: number;
   clicked: number;
   complained: number;
-  stream: string;
   attempts_made: number | null;
 }
 
@@ -70,7 +78,9 @@ async function appendReport(
   message: ReportedMessage,
   event: NewEvent,
 ): Promise<{ readonly kind: 'appended'; readonly eventId: number }> {
-  return { kind: 'appended', eventId: await appendEvent(database, message.account_id, message.id, event) };
+  const { account_id: accountId, id: messageId, submission_id: submissionId } = message;
+  const eventId = await appendEvent(database, { accountId, messageId, submissionId }, event);
+  return { kind: 'appended', eventId };
 }
 
 /** Appends the event and puts the recipient on the list because of it, if the account wants that. */
@@ -103,13 +113,24 @@ async function openedOrClicked(
 
 /** Where unsubscribes fill no list, the message's own events say that its recipient has left. */
 async function hasLeftUnlisted(database: Writer, message: ReportedMessage): Promise<boolean> {
-  const row = await database.get(
-    `SELECT 1 FROM suppression_settings WHERE account_id = ? AND unsubscribes = 0
-     AND EXISTS (SELECT 1 FROM events WHERE message_id = ? AND type = 'unsubscribed')`,
+  const unlisted = await database.get(
+    'SELECT 1 FROM suppression_settings WHERE account_id = ? AND unsubscribes = 0',
     message.account_id,
-    message.id,
   );
-  return row !== undefined;
+  if (unlisted === undefined) return false;
+  const { fromId } = await database.windows.storyOf(database, message.id);
+  const { clause, values } = inside('id', { fromId, toId: endOfIds });
+  const left = await database.get(
+    `SELECT 1 FROM events WHERE message_id = ? AND type = 'unsubscribed'${clause} LIMIT 1`,
+    message.id,
+    ...values,
+  );
+  return left !== undefined;
+}
+
+async function streamOf(database: Writer, { submission_id: id }: ReportedMessage): Promise<string> {
+  const sql = 'SELECT stream FROM submissions WHERE id = ?';
+  return (await database.get<{ stream: string }>(sql, id))?.stream ?? everyStream;
 }
 
 async function unsubscribed(
@@ -125,7 +146,7 @@ async function unsubscribed(
   // Where all mail is suppressed for another reason, the wish is kept for the message's own stream, so that it is not
   // forgotten when that reason goes.
   const isHeld = entries.some((entry) => entry.stream === stream && entry.reason !== 'unsubscribed');
-  const kept = isHeld && stream === everyStream ? message.stream : stream;
+  const kept = isHeld && stream === everyStream ? await streamOf(database, message) : stream;
   const isKnown = entries.some(
     (entry) => (entry.stream === kept || entry.stream === everyStream) && entry.reason === 'unsubscribed',
   );
@@ -175,8 +196,8 @@ async function bouncedLate(
 export const logWrites = {
   async report(database: Writer, report: Report): Promise<ReportResult> {
     const message = await database.get<ReportedMessage>(
-      `SELECT m.id, m.account_id, m.recipient, m.state, m.opened, m.clicked, m.complained, s.stream, q.attempts_made
-       FROM messages m JOIN submissions s ON s.id = m.submission_id LEFT JOIN queue q ON q.message_id = m.id WHERE m.id = ?`,
+      `SELECT m.id, m.submission_id, m.account_id, m.recipient, m.state, m.opened, m.clicked, m.complained, q.attempts_made
+       FROM messages m LEFT JOIN queue q ON q.message_id = m.id WHERE m.id = ?`,
       report.messageId,
     );
     if (message === undefined) return { kind: 'unknown' };
@@ -193,135 +214,3 @@ export const logWrites = {
     }
   },
 };
-
-const eventColumns = `id, account_id, message_id, number, type, time_ms, recipient, sender, subject,
-  code, enhanced_code, response, url, first_refusal, visitor, tags, metadata, detail`;
-
-type EventTuple = [
-  id: number,
-  accountId: number,
-  messageId: number,
-  number: number,
-  type: EventType,
-  timeMs: number,
-  recipient: string,
-  sender: string,
-  subject: string,
-  code: string,
-  enhancedCode: string,
-  response: string,
-  url: string,
-  firstRefusal: number,
-  visitor: VisitorKind | '',
-  tagsJson: string,
-  metadataJson: string,
-  detailJson: string,
-];
-
-const toEvent = (row: EventTuple): LoggedEvent => ({
-  id: row[0],
-  accountId: row[1],
-  messageId: row[2],
-  number: row[3],
-  type: row[4],
-  timeMs: row[5],
-  recipient: row[6],
-  sender: row[7],
-  subject: row[8],
-  code: row[9],
-  enhancedCode: row[10],
-  response: row[11],
-  url: row[12],
-  firstRefusal: row[13] !== 0,
-  visitor: row[14],
-  tagsJson: row[15],
-  metadataJson: row[16],
-  detailJson: row[17],
-});
-
-export function eventLog(
-  reader: Reader,
-  write: Calls<typeof logWrites>,
-  subscribe: EventLog['subscribe'],
-): EventLog {
-  const lastId = async (accountId: number) =>
-    (
-      await reader.get<{ id: number | null }>(
-        'SELECT max(id) AS id FROM events WHERE account_id = ?',
-        accountId,
-      )
-    )?.id ?? 0;
-  return {
-    ...write,
-    subscribe,
-    lastId,
-    finishedAtMs: async (messageId) =>
-      (
-        await reader.get<{ at: number | null }>(
-          'SELECT finished_at_ms AS at FROM messages WHERE id = ?',
-          messageId,
-        )
-      )?.at ?? undefined,
-    async readAfter({ accountId, afterId, types, limit, scanLimit }) {
-      // Looks through the index alone for how far this read may go, then fetches what is wanted of that.
-      const scan = await reader.get<{ seen: number; last: number | null }>(
-        `SELECT count(*) AS seen, max(id) AS last
-         FROM (SELECT id FROM events WHERE account_id = ? AND id > ? ORDER BY id LIMIT ?) ahead`,
-        accountId,
-        afterId,
-        scanLimit,
-      );
-      if (!scan || scan.last === null) return { events: [], scannedTo: afterId, atEnd: true };
-      const { clause, values } = typeFilter(types);
-      const events = (
-        await reader.tuples<EventTuple>(
-          `SELECT ${eventColumns} FROM events WHERE account_id = ? AND id > ? AND id <= ?${clause} ORDER BY id LIMIT ?`,
-          accountId,
-          afterId,
-          scan.last,
-          ...values,
-          limit,
-        )
-      ).map(toEvent);
-      const full = events.length === limit;
-      return {
-        events,
-        scannedTo: full ? (events.at(-1)?.id ?? scan.last) : scan.last,
-        atEnd: !full && scan.seen < scanLimit,
-      };
-    },
-    ofMessage: async (accountId, messageId) =>
-      (
-        await reader.tuples<EventTuple>(
-          `SELECT ${eventColumns} FROM events WHERE message_id = ? AND account_id = ? ORDER BY number`,
-          messageId,
-          accountId,
-        )
-      ).map(toEvent),
-    async byId(accountId, eventId) {
-      const [row] = await reader.tuples<EventTuple>(
-        `SELECT ${eventColumns} FROM events WHERE id = ? AND account_id = ?`,
-        eventId,
-        accountId,
-      );
-      return row === undefined ? undefined : toEvent(row);
-    },
-    async countAfter({ accountId, afterId, types, cap }) {
-      const { clause, values } = typeFilter(types);
-      const row = await reader.get<{ n: number }>(
-        `SELECT count(*) AS n FROM
-           (SELECT 1 FROM events WHERE account_id = ? AND id > ?${clause} LIMIT ?) counted`,
-        accountId,
-        afterId,
-        ...values,
-        cap,
-      );
-      return row?.n ?? 0;
-    },
-  };
-}
-
-function typeFilter(types: readonly EventType[] | undefined): { clause: string; values: readonly string[] } {
-  if (types === undefined) return { clause: '', values: [] };
-  return { clause: ` AND type IN (${types.map(() => '?').join(', ')})`, values: types };
-}

@@ -3,7 +3,8 @@ import type { Message, MessageFilter, MessageState, MessageStore } from '../cont
 import type { RecipientRole } from '../contract/intake.ts';
 import type { AttemptRecord } from '../contract/queue.ts';
 import type { Door } from '../../events/types.ts';
-import type { Reader } from './statements.ts';
+import type { Parameter, Reader } from './statements.ts';
+import { endOfIds, type IdWindows, inside, type MessageWindow } from './windows.ts';
 
 interface MessageRow {
   id: number;
@@ -100,59 +101,88 @@ const toAttempt = (row: AttemptRow): AttemptRecord => ({
   dialogue: row.dialogue,
 });
 
-/** The conditions of a filter, with their values; the account's is always the first. */
-function conditions(filter: MessageFilter): { clause: string; values: (string | number)[] } {
-  const parts: [string, string | number | undefined][] = [
-    ['m.account_id = ?', filter.accountId],
+interface Matching {
+  /** JOIN and WHERE. */
+  readonly clause: string;
+  readonly values: readonly Parameter[];
+  /** The message's id where it can be read in order. */
+  readonly id: string;
+}
+
+/** By its primary key it gives a tag's messages in order, however many there are. */
+const joinTags = 'JOIN message_tags t ON t.message_id = m.id';
+
+/** What a filter finds inside a window. */
+function matching(filter: MessageFilter, window: MessageWindow): Matching {
+  const { accountId, tag } = filter;
+  const parts: [string, Parameter | undefined][] = [
+    ['m.account_id = ?', accountId],
     ['m.recipient = ?', filter.recipient],
     ['s.sender = ?', filter.sender],
     ['m.state = ?', filter.state],
-    [
-      'm.id IN (SELECT message_id FROM message_tags t WHERE t.account_id = m.account_id AND t.tag = ?)',
-      filter.tag,
-    ],
+    ['t.tag = ?', tag],
+    ['t.account_id = ?', tag === undefined ? undefined : accountId],
     ['instr(fold_case(s.subject), fold_case(?)) > 0', filter.subject],
     ['m.created_at_ms >= ?', filter.createdFromMs],
     ['m.created_at_ms < ?', filter.createdToMs],
   ];
-  const wanted = parts.filter((part): part is [string, string | number] => part[1] !== undefined);
-  return { clause: wanted.map(([sql]) => sql).join(' AND '), values: wanted.map(([, value]) => value) };
+  const wanted = parts.filter((part): part is [string, Parameter] => part[1] !== undefined);
+  const windows = [inside('m.id', window), inside('s.id', window.submissions)];
+  if (tag !== undefined) windows.push(inside('t.message_id', window));
+  const where = wanted.map(([sql]) => sql).join(' AND ') + windows.map(({ clause }) => clause).join('');
+  return {
+    clause: `${tag === undefined ? '' : joinTags} WHERE ${where}`,
+    values: [...wanted.map(([, value]) => value), ...windows.flatMap(({ values }) => values)],
+    id: tag === undefined ? 'm.id' : 't.message_id',
+  };
 }
 
-export function messageStore(reader: Reader): MessageStore {
+async function countIn(reader: Reader, { clause, values }: Matching, cap: number): Promise<number> {
+  const row = await reader.get<{ n: number }>(
+    `SELECT count(*) AS n FROM (
+       SELECT 1 FROM messages m JOIN submissions s ON s.id = m.submission_id ${clause} LIMIT ?) counted`,
+    ...values,
+    cap,
+  );
+  return row?.n ?? 0;
+}
+
+export function messageStore(reader: Reader, windows: IdWindows): MessageStore {
   return {
     async byId(accountId, messageId) {
+      const { clause, values } = inside('s.id', windows.aroundMessage(messageId).submissions);
       const row = await reader.get<MessageRow>(
-        `${selectMessages} WHERE m.id = ? AND m.account_id = ?`,
+        `${selectMessages} WHERE m.id = ? AND m.account_id = ?${clause}`,
         messageId,
         accountId,
+        ...values,
       );
       return row === undefined ? undefined : toMessage(row);
     },
-    async list(filter, { limit, beforeId, skip }) {
-      const { clause, values } = conditions(filter);
-      return (
-        await reader.all<MessageRow>(
-          `${selectMessages} WHERE ${clause} AND m.id < ? ORDER BY m.id DESC LIMIT ? OFFSET ?`,
-          ...values,
-          beforeId ?? Number.MAX_SAFE_INTEGER,
-          limit,
-          skip ?? 0,
-        )
-      ).map(toMessage);
+    async list(filter, { limit, beforeId = endOfIds, skip = 0 }) {
+      const found: MessageRow[] = [];
+      let toSkip = skip;
+      for (const window of windows.messages(beforeId)) {
+        const here = matching(filter, window);
+        const rows = await reader.all<MessageRow>(
+          `${selectMessages} ${here.clause} ORDER BY ${here.id} DESC LIMIT ? OFFSET ?`,
+          ...here.values,
+          limit - found.length,
+          toSkip,
+        );
+        found.push(...rows);
+        if (found.length >= limit) break;
+        if (toSkip > 0) toSkip = rows.length > 0 ? 0 : toSkip - (await countIn(reader, here, toSkip));
+      }
+      return found.map(toMessage);
     },
     async count(filter, cap) {
-      const { clause, values } = conditions(filter);
-      return (
-        (
-          await reader.get<{ n: number }>(
-            `SELECT count(*) AS n FROM (SELECT 1 FROM messages m JOIN submissions s ON s.id = m.submission_id
-           WHERE ${clause} LIMIT ?) counted`,
-            ...values,
-            cap,
-          )
-        )?.n ?? 0
-      );
+      let count = 0;
+      for (const window of windows.messages(endOfIds)) {
+        count += await countIn(reader, matching(filter, window), cap - count);
+        if (count >= cap) break;
+      }
+      return count;
     },
     attempts: async (accountId, messageId) =>
       (

@@ -3,6 +3,7 @@
  * answer may come at once (SQLite) or later (PostgreSQL). A function of these runs inside a transaction that its store
  * has opened, so it must do nothing else and be safe to run again.
  */
+import type { IdWindows } from './windows.ts';
 
 export type Parameter = string | number | null | Uint8Array;
 export type Awaitable<T> = T | Promise<T>;
@@ -16,6 +17,7 @@ export interface Reader {
 }
 
 export interface Writer extends Reader {
+  readonly windows: IdWindows;
   /** @returns how many rows changed */
   run(sql: string, ...parameters: Parameter[]): Awaitable<number>;
   /** @returns the `id` of the new row */

@@ -12,6 +12,7 @@ import type {
   WebhookOrigin,
   WebhookStore,
 } from '../contract/webhooks.ts';
+import { lastEventId } from './log-reads.ts';
 import type { Calls, Reader, Writer } from './statements.ts';
 import {
   closed,
@@ -81,13 +82,8 @@ async function written(database: Reader, webhookId: number): Promise<Webhook> {
   return toWebhook(row);
 }
 
-async function lastEventId(database: Reader, accountId: number): Promise<number> {
-  const sql = 'SELECT max(id) AS id FROM events WHERE account_id = ?';
-  return (await database.get<{ id: number | null }>(sql, accountId))?.id ?? 0;
-}
-
 async function insert(database: Writer, input: NewWebhook): Promise<Webhook> {
-  const lastId = await lastEventId(database, input.accountId);
+  const lastId = await lastEventId(database, database.windows, input.accountId);
   const id = await database.nextIds('webhooks');
   await database.run(
     `INSERT INTO webhooks (id, account_id, origin, url, dialect, types, options, limit_count, limit_age_ms,
@@ -128,7 +124,7 @@ async function noteVersion(database: Writer, webhookId: number): Promise<void> {
 async function beginVersion(database: Writer, before: Webhook): Promise<void> {
   await database.run(
     'UPDATE webhooks SET settings_version = settings_version + 1, settings_since_id = ? WHERE id = ?',
-    await lastEventId(database, before.accountId),
+    await lastEventId(database, database.windows, before.accountId),
     before.id,
   );
   await noteVersion(database, before.id);

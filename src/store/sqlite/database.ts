@@ -5,6 +5,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import type { Parameter, Reader as SqlReader, Writer as SqlWriter } from '../sql/statements.ts';
+import { wholeTables } from '../sql/windows.ts';
 
 /** How long a writer waits for another process's short write (the command line beside the service). */
 const busyTimeoutMs = 10_000;
@@ -53,6 +54,7 @@ export class Reader implements SqlReader {
 }
 
 export class Writer extends Reader implements SqlWriter {
+  readonly windows = wholeTables;
   readonly #sequences = new Map<string, number>();
   /** Accounts whose log grew in the running transaction. */
   readonly #grownLogs = new Set<number>();

@@ -8,7 +8,7 @@ import { accountStore } from '../sql/accounts.ts';
 import { openReader, type Reader } from './database.ts';
 import { intakeStore } from './intake.ts';
 import { Listeners } from '../sql/listeners.ts';
-import { eventLog } from '../sql/log.ts';
+import { eventLog } from '../sql/log-reads.ts';
 import { mailSettingsStore } from '../sql/mail-settings.ts';
 import { messageStore } from '../sql/messages.ts';
 import { domainStore } from '../sql/domains.ts';
@@ -21,6 +21,7 @@ import { templateStore } from '../sql/templates.ts';
 import { userStore } from '../sql/users.ts';
 import { replayStore } from '../sql/webhook-replays.ts';
 import { webhookStore } from '../sql/webhooks.ts';
+import { wholeTables } from '../sql/windows.ts';
 import { SqliteWriter } from './writer.ts';
 
 /** SQLite's own code for a lock that somebody else holds. */
@@ -67,8 +68,8 @@ export async function openSqliteStore(dataFolder: string, purpose: 'serve' | 'co
     intake: intakeStore(reader, verbs.intake, queued.tell),
     queue: queueStore(reader, verbs.queue, queued.subscribe),
     paces: paceStore(reader, verbs.paces),
-    log: eventLog(reader, verbs.log, grownLogs.subscribe),
-    messages: messageStore(reader),
+    log: eventLog(reader, wholeTables, verbs.log, grownLogs.subscribe),
+    messages: messageStore(reader, wholeTables),
     suppressions: suppressionStore(reader, verbs.suppressions),
     domains: domainStore(reader, verbs.domains),
     templates: templateStore(reader, verbs.templates),

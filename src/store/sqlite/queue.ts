@@ -84,6 +84,13 @@ async function lease(database: Writer, row: DueRow, leaseUntilMs: number): Promi
   };
 }
 
+interface HeldRow {
+  account_id: number;
+  submission_id: number;
+  recipient: string;
+  refused: number;
+}
+
 export const queueWrites = {
   async claim(
     database: Writer,
@@ -109,14 +116,15 @@ export const queueWrites = {
 
   async settle(database: Writer, settlement: Settlement): Promise<boolean> {
     const { messageId, lease: number, atMs } = settlement;
-    const held = database.get<{ account_id: number; recipient: string; refused: number }>(
-      `SELECT q.account_id, m.recipient, m.refused FROM queue q JOIN messages m ON m.id = q.message_id
+    const held = database.get<HeldRow>(
+      `SELECT q.account_id, m.submission_id, m.recipient, m.refused FROM queue q JOIN messages m ON m.id = q.message_id
        WHERE q.message_id = ? AND q.lease = ?`,
       messageId,
       number,
     );
     if (held === undefined) return false;
-    const { account_id: accountId, recipient } = held;
+    const { account_id: accountId, submission_id: submissionId, recipient } = held;
+    const subject = { accountId, messageId, submissionId };
 
     if (settlement.outcome === 'released') {
       putBack(database, messageId, settlement.dueAtMs, 0);
@@ -139,7 +147,7 @@ export const queueWrites = {
       const firstRefusal = settlement.detail.refused && held.refused === 0;
       if (firstRefusal) database.run('UPDATE messages SET refused = 1 WHERE id = ?', messageId);
       putBack(database, messageId, settlement.detail.nextAttemptAtMs, 1);
-      await appendEvent(database, accountId, messageId, {
+      await appendEvent(database, subject, {
         type: 'deferred',
         atMs,
         ...answer,
@@ -155,7 +163,7 @@ export const queueWrites = {
       atMs,
       messageId,
     );
-    const eventId = await appendEvent(database, accountId, messageId, {
+    const eventId = await appendEvent(database, subject, {
       type: settlement.outcome,
       atMs,
       ...answer,

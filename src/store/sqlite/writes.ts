@@ -8,7 +8,7 @@ import { mailSettingsWrites } from '../sql/mail-settings.ts';
 import { queueWrites } from './queue.ts';
 import { paceWrites } from '../sql/paces.ts';
 import { reportWrites } from '../sql/reports.ts';
-import { retentionWrites } from '../sql/retention.ts';
+import { retentionWrites } from './retention.ts';
 import { simulatorWrites } from '../sql/simulator.ts';
 import { suppressionWrites } from '../sql/suppressions.ts';
 import { templateWrites } from '../sql/templates.ts';
