@@ -35,6 +35,8 @@ const peers = {
   opendkim: { packages: ['opendkim'], programs: ['opendkim'] },
   exim: { packages: ['exim4-daemon-light'], programs: ['exim4'] },
   opensmtpd: { packages: ['opensmtpd'], programs: ['smtpd'] },
+  // An object store with S3's protocol; it speaks XML by the second.
+  swift: { packages: ['swift', 'python3-lxml'], programs: ['swift-ring-builder'] },
   wrk: { packages: ['wrk'], programs: ['wrk'], benchOnly: true },
   nginx: { packages: ['nginx'], programs: ['nginx'], benchOnly: true },
 };
@@ -201,6 +203,7 @@ export function findPeer(program) {
       join(root, 'usr/lib'),
     ].join(':'),
     PERL5LIB: perl.join(':'),
+    PYTHONPATH: matching(root, 'usr/lib/python3', /^dist-packages$/).join(':'),
     // Where fontconfig looks for fonts, and for what it is told of them.
     XDG_DATA_HOME: join(root, 'usr/share'),
     FONTCONFIG_PATH: join(root, 'etc/fonts'),

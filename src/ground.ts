@@ -63,8 +63,9 @@ export async function prepareGround(
     logger.warn({ err: error }, 'the database cannot be reached, it is tried again');
     await clock.sleep(databaseAwayMs, surroundings.stop);
   };
+  const bodies = running.use(await openBodies(config, { clock, random, logger }));
   const opened = running.use(
-    await openStore(config, { purpose: 'serve', processName, clock, waitForDatabase }),
+    await openStore(config, { purpose: 'serve', processName, clock, bodies, waitForDatabase }),
   );
   const store = remembering(opened, clock);
   const keys = deriveKeys(config.secrets.length > 0 ? config.secrets : readOrMakeSecrets(config.dataFolder));
@@ -101,4 +102,11 @@ export async function prepareGround(
     links,
     running,
   };
+}
+
+/** Loaded when it is asked for: most installations keep bodies in their database. */
+async function openBodies({ bodies }: Config, tools: Pick<Ground, 'clock' | 'random' | 'logger'>) {
+  if (bodies === undefined) return undefined;
+  const { ObjectBodies } = await import('./store/objects/bodies.ts');
+  return new ObjectBodies(bodies, tools);
 }

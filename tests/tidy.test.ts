@@ -26,7 +26,8 @@ const mayImport: Readonly<Record<string, string>> = {
   demo: 'accounts compose.ts config platform',
   'compose.ts':
     'accept accounts api config deliver domains events ground.ts inbound mail maintenance notices platform simulator store/contract tokens track users webhooks',
-  'ground.ts': 'config deliver/retry.ts platform store/contract store/open.ts store/remember.ts tokens',
+  'ground.ts':
+    'config deliver/retry.ts platform store/contract store/objects store/open.ts store/remember.ts tokens',
   config: '',
   events: '',
   platform: 'config/readers.ts',
@@ -51,6 +52,7 @@ const mayImport: Readonly<Record<string, string>> = {
   'store/sqlite': 'events store/contract store/sql',
   'store/postgres': 'config/database-url.ts events platform store/contract store/sql',
   'store/remember.ts': 'platform store/contract',
+  'store/objects': 'platform store/contract',
   'store/open.ts': 'platform store/contract store/postgres store/sqlite',
 };
 

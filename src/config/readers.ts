@@ -190,6 +190,26 @@ export function databaseUrl(value: string): string | undefined {
   return value;
 }
 
+/** `s3://BUCKET/PREFIX`, of characters that need no encoding in a URL. */
+export function bodyPlace(value: string): { readonly bucket: string; readonly prefix: string } | undefined {
+  if (value === '') return undefined;
+  const [, bucket, path = ''] =
+    /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])((?:\/[\w.-]+)*)\/?$/.exec(value) ?? [];
+  if (bucket === undefined || path.split('/').some((part) => /^\.\.?$/.test(part))) {
+    throw new Error('is not s3://BUCKET/PREFIX, as in s3://mail.example.com/aftersend');
+  }
+  return { bucket, prefix: path === '' ? '' : `${path.slice(1)}/` };
+}
+
+/** @returns undefined for ''. The error does not repeat what may hold a password. */
+export function origin(value: string): string | undefined {
+  if (value === '') return undefined;
+  const url = URL.parse(value);
+  const isOrigin = url !== null && `${url.origin}/` === url.href && /^https?:$/.test(url.protocol);
+  if (!isOrigin) throw new Error('is not a URL without a path, as in https://objects.example.com');
+  return url.origin;
+}
+
 const roleNames = ['api', 'submission', 'inbound', 'delivery', 'webhooks'] as const;
 /** What a process does; the rest does another one that shares the database. */
 export type Role = (typeof roleNames)[number];

@@ -137,6 +137,19 @@ const settings = {
   ),
   AFTERSEND_KEEP_EVENTS: setting('30 days', read.duration, 'How long events and messages are kept'),
   AFTERSEND_KEEP_BODIES: setting('7 days', read.duration, 'How long a finished message’s body is kept'),
+  AFTERSEND_BODIES: setting(
+    '',
+    read.bodyPlace,
+    'Where the bodies of new messages are kept: s3://BUCKET/PREFIX of any S3-compatible store (in the database when empty)',
+  ),
+  AFTERSEND_S3_ENDPOINT: setting(
+    '',
+    read.origin,
+    'Its URL without a path (https://s3.REGION.amazonaws.com when empty)',
+  ),
+  AFTERSEND_S3_REGION: setting('us-east-1', read.text, 'Its region'),
+  AFTERSEND_S3_ACCESS_KEY: setting('', read.text, 'Name of the key to it'),
+  AFTERSEND_S3_SECRET_KEY: setting('', read.text, 'The key to it', true),
   AFTERSEND_NOTICE_FROM: setting(
     '',
     read.text,
@@ -230,6 +243,18 @@ export interface Config {
   readonly limits: { readonly messageBytes: number; readonly recipients: number };
   readonly retry: { readonly firstMs: number; readonly totalMs: number };
   readonly keep: { readonly eventsMs: number; readonly bodiesMs: number };
+  /** Undefined when the database keeps bodies. */
+  readonly bodies:
+    | {
+        readonly bucket: string;
+        /** '' or a path that ends with a slash. */
+        readonly prefix: string;
+        readonly endpoint: string;
+        readonly region: string;
+        readonly accessKey: string;
+        readonly secretKey: string;
+      }
+    | undefined;
   /** Undefined when people sign in by password alone. */
   readonly oidc:
     | {
@@ -280,6 +305,24 @@ function oidcOf(value: SettingValues): Config['oidc'] {
   return { issuer, clientId, clientSecret, admit };
 }
 
+function bodiesOf(value: SettingValues): Config['bodies'] {
+  const { AFTERSEND_BODIES: place, AFTERSEND_S3_REGION: region, AFTERSEND_S3_ENDPOINT: endpoint } = value;
+  if (place === undefined) return undefined;
+  const { AFTERSEND_S3_ACCESS_KEY: accessKey, AFTERSEND_S3_SECRET_KEY: secretKey } = value;
+  if (accessKey === '' || secretKey === '') {
+    throw new ConfigError(
+      'AFTERSEND_BODIES: set AFTERSEND_S3_ACCESS_KEY and AFTERSEND_S3_SECRET_KEY as well.',
+    );
+  }
+  return {
+    ...place,
+    endpoint: endpoint ?? `https://s3.${region}.amazonaws.com`,
+    region,
+    accessKey,
+    secretKey,
+  };
+}
+
 /** @throws ConfigError naming the setting that cannot be read */
 export function readConfig(
   environment: Readonly<Record<string, string | undefined>> = environmentWithFile(process.cwd()),
@@ -327,6 +370,7 @@ export function readConfig(
     limits: { messageBytes: value.AFTERSEND_MAX_MESSAGE, recipients: value.AFTERSEND_MAX_RECIPIENTS },
     retry: { firstMs: value.AFTERSEND_RETRY_FIRST, totalMs: value.AFTERSEND_RETRY_FOR },
     keep: { eventsMs: value.AFTERSEND_KEEP_EVENTS, bodiesMs: value.AFTERSEND_KEEP_BODIES },
+    bodies: bodiesOf(value),
     oidc: oidcOf(value),
     noticeFrom: value.AFTERSEND_NOTICE_FROM,
     metricsToken: value.AFTERSEND_METRICS_TOKEN,

@@ -41,7 +41,8 @@ export class AttemptError extends Error {
 
   /** Nobody answered; it may be better later. */
   static unanswered(stage: AttemptStage, text: string, cause?: unknown): AttemptError {
-    const enhancedCode = { dns: '4.4.4', connect: '4.4.1', tls: '4.7.5' }[stage as string] ?? '4.4.2';
+    const enhancedCode =
+      { dns: '4.4.4', connect: '4.4.1', tls: '4.7.5', queue: '4.3.0' }[stage as string] ?? '4.4.2';
     const answer = { code: '451', enhancedCode, text: `Aftersend: ${text}` };
     return new AttemptError({ stage, answer, answered: false, permanent: false }, cause);
   }

@@ -1,20 +1,69 @@
-/** Bodies of submissions that are being sent, so that one with many recipients is read once. */
+/**
+ * Bodies of submissions that are being sent, so that one with many recipients is read once. While the place that has
+ * them is away, nobody asks it for each message.
+ */
+import type { Logger } from 'pino';
+import type { Clock } from '../platform/clock.ts';
+import { BodyMissingError } from '../store/contract/bodies.ts';
 import type { QueueStore } from '../store/contract/queue.ts';
+import { StoreBusyError } from '../store/contract/store.ts';
+
+/** `gone`: kept no more. `missing`: its place should have it, and may have it later. `away`: the place is. */
+export type BodyRead =
+  | { readonly kind: 'read'; readonly body: Uint8Array }
+  | { readonly kind: 'gone' }
+  | { readonly kind: 'missing'; readonly error: BodyMissingError }
+  | { readonly kind: 'away' };
+
+/** After a failure nothing is asked for so long. */
+const awayMs = 5_000;
+
+export interface BodyCacheDependencies {
+  readonly queue: Pick<QueueStore, 'readBody'>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly maxBytes: number;
+}
 
 export class BodyCache {
   readonly #queue: Pick<QueueStore, 'readBody'>;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
   readonly #maxBytes: number;
   /** Longest unused first. */
   readonly #bodies = new Map<number, Promise<Uint8Array | undefined>>();
   readonly #sizes = new Map<number, number>();
   #bytes = 0;
+  #awayUntilMs = 0;
 
-  constructor(queue: Pick<QueueStore, 'readBody'>, maxBytes: number) {
+  constructor({ queue, clock, logger, maxBytes }: BodyCacheDependencies) {
     this.#queue = queue;
+    this.#clock = clock;
+    this.#logger = logger;
     this.#maxBytes = maxBytes;
   }
 
-  read(submissionId: number): Promise<Uint8Array | undefined> {
+  /** Until when no body can be had; in the past if they can. */
+  get awayUntilMs(): number {
+    return this.#awayUntilMs;
+  }
+
+  async read(submissionId: number): Promise<BodyRead> {
+    if (this.#clock.now() < this.#awayUntilMs) return { kind: 'away' };
+    try {
+      const body = await this.#once(submissionId);
+      return body === undefined ? { kind: 'gone' } : { kind: 'read', body };
+    } catch (error) {
+      if (error instanceof BodyMissingError) return { kind: 'missing', error };
+      if (!(error instanceof StoreBusyError)) throw error;
+      const nowMs = this.#clock.now();
+      if (nowMs >= this.#awayUntilMs) this.#logger.error({ err: error }, 'bodies cannot be read');
+      this.#awayUntilMs = nowMs + awayMs;
+      return { kind: 'away' };
+    }
+  }
+
+  #once(submissionId: number): Promise<Uint8Array | undefined> {
     const known = this.#bodies.get(submissionId);
     if (known !== undefined) {
       this.#bodies.delete(submissionId);

@@ -12,7 +12,7 @@ import type { PaceStore } from '../store/contract/paces.ts';
 import type { ClaimedMessage, QueueStore, Settlement } from '../store/contract/queue.ts';
 import { type AttemptEnd, makeAttempt } from './attempt.ts';
 import { AttemptError } from './attempt-error.ts';
-import { BodyCache } from './body-cache.ts';
+import { BodyCache, type BodyRead } from './body-cache.ts';
 import { type ConnectionLimits, Connections } from './connections.ts';
 import { type JobResult, type LaneLimits, Lanes } from './lanes.ts';
 import type { Paces } from './pace/allowance.ts';
@@ -101,6 +101,13 @@ const longestRestMs = 60 * 60_000;
 const shedEveryMs = 1000;
 /** A store that fails is tried again after this. */
 const storePauseMs = 500;
+/** What was claimed while bodies could not be read comes back within this. */
+const bodySpreadMs = 10_000;
+
+/** Into the queue, untried. */
+interface GivenBack {
+  readonly dueAtMs: number;
+}
 
 class DeliveryLoop implements Delivery {
   readonly #queue: QueueStore;
@@ -140,7 +147,7 @@ class DeliveryLoop implements Delivery {
     this.#logger = logger;
     this.#retry = settings.retry;
     this.#limits = settings.limits;
-    this.#bodies = new BodyCache(queue, settings.limits.bodyCacheBytes);
+    this.#bodies = new BodyCache({ queue, clock, logger, maxBytes: settings.limits.bodyCacheBytes });
     this.#connections = new Connections({ clock, limits: settings.limits, countTls });
     this.#paces = paces;
     this.#lanes = new Lanes(clock, settings.limits, paces);
@@ -186,6 +193,7 @@ class DeliveryLoop implements Delivery {
 
   /** How many to claim now: none until half of those that wait are on their way. */
   #room(): number {
+    if (this.#clock.now() < this.#bodies.awayUntilMs) return 0;
     const { claimed, waiting, routing } = this.#limits;
     const held = this.#lanes.waiting + this.#routing;
     if (held > waiting / 2 || this.#routing >= routing) return 0;
@@ -271,13 +279,11 @@ class DeliveryLoop implements Delivery {
           try {
             const end = await this.#attempt(message, { plan, slots, leaseEndsAtMs });
             // Settling goes on while the lane already sends the next one.
-            resolve(
-              end === 'released' ? this.#released(message, this.#clock.now()) : this.#judge(message, end),
-            );
-            return end === 'released' ? 'served' : shownBy(end);
+            resolve('dueAtMs' in end ? this.#released(message, end.dueAtMs) : this.#judge(message, end));
+            return 'dueAtMs' in end ? 'untried' : shownBy(end);
           } catch (error) {
             reject(error);
-            return 'served';
+            return 'untried';
           }
         },
       });
@@ -287,16 +293,14 @@ class DeliveryLoop implements Delivery {
   async #attempt(
     message: ClaimedMessage,
     { plan, slots, leaseEndsAtMs }: { plan: RoutePlan; slots: Slots; leaseEndsAtMs: number },
-  ): Promise<AttemptEnd | 'released'> {
-    const limitMs = this.#clock.now() + this.#limits.attemptMs;
-    const mayBeLost = limitMs >= leaseEndsAtMs || this.#clock.now() >= this.#queue.heldUntilMs();
-    if (this.#stopped.aborted || mayBeLost) return 'released';
-    const raw = await this.#bodies.read(message.submissionId);
-    if (raw === undefined) {
-      const result = AttemptError.impossible('queue', '5.3.0', 'the message’s content is no longer kept');
-      return { trace: new Trace(this.#clock), result };
-    }
-    const prepared = await this.#prepare(message, raw);
+  ): Promise<AttemptEnd | GivenBack> {
+    const nowMs = this.#clock.now();
+    const limitMs = nowMs + this.#limits.attemptMs;
+    const mayBeLost = limitMs >= leaseEndsAtMs || nowMs >= this.#queue.heldUntilMs();
+    if (this.#stopped.aborted || mayBeLost) return { dueAtMs: nowMs };
+    const read = await this.#bodies.read(message.submissionId);
+    if (read.kind !== 'read') return this.#withoutBody(read);
+    const prepared = await this.#prepare(message, read.body);
     const end = await makeAttempt(plan.hosts, prepared, {
       connections: this.#connections,
       slots,
@@ -304,7 +308,20 @@ class DeliveryLoop implements Delivery {
       limitMs,
     });
     // We hung up, not the server: this was no attempt.
-    return this.#cutOff && end.result instanceof AttemptError && !end.result.answered ? 'released' : end;
+    const wasOurs = this.#cutOff && end.result instanceof AttemptError && !end.result.answered;
+    return wasOurs ? { dueAtMs: this.#clock.now() } : end;
+  }
+
+  /** How an attempt without a body ends. What its place cannot give now comes back by and by. */
+  #withoutBody(read: Exclude<BodyRead, { kind: 'read' }>): AttemptEnd | GivenBack {
+    if (read.kind === 'away') {
+      return { dueAtMs: Math.round(this.#bodies.awayUntilMs + bodySpreadMs * this.#random.unit()) };
+    }
+    const result =
+      read.kind === 'gone'
+        ? AttemptError.impossible('queue', '5.3.0', 'the message’s content is no longer kept')
+        : AttemptError.unanswered('queue', 'the message’s content cannot be found', read.error);
+    return { trace: new Trace(this.#clock), result };
   }
 
   #judge(message: ClaimedMessage, end: AttemptEnd): Settlement {

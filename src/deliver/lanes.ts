@@ -15,8 +15,8 @@ export interface LaneLimits {
   readonly bytesSending: number;
 }
 
-/** `unreachable`: no server could be talked to. `too-fast`: it said that we are. */
-export type JobResult = 'served' | 'unreachable' | 'too-fast';
+/** `unreachable`: no server could be talked to. `too-fast`: it said that we are. `untried`: nothing was learnt of it. */
+export type JobResult = 'served' | 'unreachable' | 'too-fast' | 'untried';
 
 export interface Job {
   readonly sizeBytes: number;
@@ -244,7 +244,8 @@ export class Lanes {
         return lane.allowance.unreachable();
       case 'too-fast':
         lane.allowance.toldOff(this.#clock.now());
-        this.#sendAllBack(lane);
+        return this.#sendAllBack(lane);
+      case 'untried':
     }
   }
 

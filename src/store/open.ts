@@ -1,5 +1,6 @@
 /** Opens the store that the operator chose: the data folder's own, or the PostgreSQL that several processes share. */
 import type { Clock } from '../platform/clock.ts';
+import type { BodyPlace } from './contract/bodies.ts';
 import { type Store, StoreBusyError } from './contract/store.ts';
 import { openSqliteStore } from './sqlite/open.ts';
 
@@ -23,6 +24,8 @@ export interface StoreUser {
   /** Tells this process from all that share the database. */
   readonly processName: string;
   readonly clock: Clock;
+  /** Where bodies are that are not in the database; the store does not dispose of it. */
+  readonly bodies?: BodyPlace | undefined;
   /** Waits when the database cannot be reached; then it is tried again. Throws when it has waited enough. */
   readonly waitForDatabase?: (error: StoreBusyError) => Promise<void>;
 }
@@ -30,9 +33,9 @@ export interface StoreUser {
 /** @throws FolderLockedError, FolderUnusableError, StoreUnusableError, StoreBusyError when the database cannot be reached */
 export async function openStore(
   { dataFolder, database }: StorePlace,
-  { purpose, processName, clock, waitForDatabase }: StoreUser,
+  { purpose, processName, clock, bodies, waitForDatabase }: StoreUser,
 ): Promise<Store> {
-  if (database === undefined) return openSqliteStore(dataFolder, purpose);
+  if (database === undefined) return openSqliteStore(dataFolder, purpose, bodies);
   // Loaded when it is asked for: most installations never do.
   const { defaultDatabaseLimits } = await import('./postgres/database.ts');
   const { openPostgresStore } = await import('./postgres/open.ts');
@@ -40,7 +43,7 @@ export async function openStore(
   const limits = { ...defaultDatabaseLimits, connections };
   for (;;) {
     try {
-      return await openPostgresStore({ url, listenUrl, clock, processName, limits });
+      return await openPostgresStore({ url, listenUrl, clock, processName, limits, bodies });
     } catch (error) {
       if (waitForDatabase === undefined || !(error instanceof StoreBusyError)) throw error;
       await waitForDatabase(error);

@@ -40,3 +40,41 @@ test('half a provider, one in the clear, or a role that is none is refused by th
     );
   }
 });
+
+const s3 = { AFTERSEND_S3_ACCESS_KEY: 'name', AFTERSEND_S3_SECRET_KEY: 'a secret' };
+
+test('a place for bodies is a bucket with or without a prefix, at Amazon or elsewhere', () => {
+  assert.equal(readConfig(s3).bodies, undefined);
+  const place = (environment: Record<string, string>) => readConfig({ ...s3, ...environment }).bodies;
+  const common = { region: 'us-east-1', accessKey: 'name', secretKey: 'a secret' };
+  const amazon = { ...common, endpoint: 'https://s3.us-east-1.amazonaws.com' };
+  assert.deepEqual(place({ AFTERSEND_BODIES: 's3://mail' }), { ...amazon, bucket: 'mail', prefix: '' });
+  for (const path of ['s3://mail.example.com/a/b', 's3://mail.example.com/a/b/']) {
+    const bodies = { AFTERSEND_BODIES: path, AFTERSEND_S3_ENDPOINT: 'http://127.0.0.1:9000/' };
+    const endpoint = 'http://127.0.0.1:9000';
+    assert.deepEqual(place(bodies), { ...common, endpoint, bucket: 'mail.example.com', prefix: 'a/b/' });
+  }
+});
+
+test('half a place for bodies is refused by the name of its setting, and no secret is repeated', () => {
+  const bodies = { AFTERSEND_BODIES: 's3://mail', ...s3 };
+  const refused: readonly (readonly [Record<string, string>, RegExp])[] = [
+    [{ AFTERSEND_BODIES: 's3://mail' }, /AFTERSEND_S3_ACCESS_KEY/],
+    [{ ...bodies, AFTERSEND_S3_SECRET_KEY: '' }, /AFTERSEND_S3_SECRET_KEY/],
+    [{ ...bodies, AFTERSEND_BODIES: 'mail' }, /AFTERSEND_BODIES/],
+    [{ ...bodies, AFTERSEND_BODIES: 's3://Mail' }, /AFTERSEND_BODIES/],
+    [{ ...bodies, AFTERSEND_BODIES: 's3://mail/a b' }, /AFTERSEND_BODIES/],
+    [{ ...bodies, AFTERSEND_BODIES: 's3://mail/../other' }, /AFTERSEND_BODIES/],
+    [{ ...bodies, AFTERSEND_S3_ENDPOINT: 'objects.example.com' }, /AFTERSEND_S3_ENDPOINT/],
+    [{ ...bodies, AFTERSEND_S3_ENDPOINT: 'https://u:hidden@objects.example.com' }, /AFTERSEND_S3_ENDPOINT/],
+    [{ ...bodies, AFTERSEND_S3_ENDPOINT: 'https://objects.example.com/mail' }, /AFTERSEND_S3_ENDPOINT/],
+  ];
+  for (const [environment, message] of refused) {
+    assert.throws(
+      () => readConfig(environment),
+      (error) =>
+        error instanceof ConfigError && message.test(error.message) && !/hidden|a secret/.test(error.message),
+      JSON.stringify(environment),
+    );
+  }
+});

@@ -58,7 +58,10 @@ export type IntakeResult =
   | { readonly kind: 'conflict' };
 
 export interface IntakeStore {
-  /** Resolves after the commit is durable. @throws StoreBusyError when too much waits to be written */
+  /**
+   * Resolves after the commit is durable, and the body with it.
+   * @throws StoreBusyError when too much waits to be written, or what keeps it cannot be reached
+   */
   accept(submission: NewSubmission): Promise<IntakeResult>;
   /**
    * What a submission under this key would come to, undefined if the key is free. It saves making a message whose

@@ -103,7 +103,10 @@ export interface QueueStore {
    * @returns how many
    */
   freeLeases(input: { nowMs: number; longestWaitMs: number }): Promise<number>;
-  /** The MIME message of a submission, undefined once it is no longer kept. */
+  /**
+   * The MIME message of a submission, undefined once it is no longer kept.
+   * @throws StoreBusyError when its place cannot be reached; BodyMissingError when that should have it and has not
+   */
   readBody(submissionId: number): Promise<Uint8Array | undefined>;
   /**
    * Calls `listener` when there may be something due that was not before: after commits of this process at once, for

@@ -1,5 +1,6 @@
 /** Taking submissions in: a batch of them is one transaction of a fixed number of statements. */
-import type { IntakeResult, IntakeStore, NewSubmission } from '../contract/intake.ts';
+import type { IntakeResult, IntakeStore } from '../contract/intake.ts';
+import { bodySizeOf, type PlacedSubmission } from '../sql/bodies.ts';
 import type { Reader } from '../sql/statements.ts';
 import { type Database, storable } from './database.ts';
 import { type Ranges, rangeUnit } from './ranges.ts';
@@ -16,12 +17,12 @@ interface KeyRow {
 
 /** A submission with the ids it will have: its own is that of its first message. */
 interface Numbered extends Beginning {
-  readonly submission: NewSubmission;
+  readonly submission: PlacedSubmission;
 }
 
 const idsFrom = (first: number, count: number) => Array.from({ length: count }, (_, index) => first + index);
 
-function keyName({ accountId, idempotency }: NewSubmission): string | undefined {
+function keyName({ accountId, idempotency }: PlacedSubmission): string | undefined {
   return idempotency && `${accountId} ${storable(idempotency.key)}`;
 }
 
@@ -129,7 +130,7 @@ function submissionRow({ submission, firstMessageId }: Numbered): Row {
     tracking_host: submission.trackingHost,
     template_id: submission.templateId ?? null,
     template_version: submission.templateVersion ?? null,
-    size_bytes: submission.raw.byteLength,
+    size_bytes: bodySizeOf(submission),
     created_at_ms: submission.atMs,
   };
 }
@@ -187,9 +188,13 @@ function acceptedEvents({ submission, firstMessageId }: Numbered): Row[] {
 
 /** Bodies go as they are, outside the JSON, which would double them. */
 async function insertBodies(transaction: Transaction, numbered: readonly Numbered[]): Promise<void> {
-  const places = numbered.map(() => '(?::bigint, ?::bytea)').join(', ');
-  const values = numbered.flatMap(({ submission, firstMessageId }) => [firstMessageId, submission.raw]);
-  await transaction.run(`INSERT INTO bodies (submission_id, raw) VALUES ${places}`, ...values);
+  const places = numbered.map(() => '(?::bigint, ?::bytea, ?::text)').join(', ');
+  const values = numbered.flatMap(({ submission, firstMessageId }) => [
+    firstMessageId,
+    submission.raw,
+    submission.placed?.key ?? '',
+  ]);
+  await transaction.run(`INSERT INTO bodies (submission_id, raw, object_key) VALUES ${places}`, ...values);
 }
 
 async function insertAll(transaction: Transaction, numbered: readonly Numbered[]): Promise<void> {
@@ -228,7 +233,7 @@ function answers(numbered: readonly Numbered[], standing: ReadonlyMap<string, Ke
 /** One transaction for a batch. @returns their results, in their order */
 export async function acceptAll(
   { database, ranges }: { readonly database: Database; readonly ranges: Ranges },
-  submissions: readonly NewSubmission[],
+  submissions: readonly PlacedSubmission[],
   transact: <T>(work: (transaction: Transaction) => Promise<T>) => Promise<T>,
 ): Promise<readonly IntakeResult[]> {
   const counts = submissions.map(({ recipients }) => recipients.length);

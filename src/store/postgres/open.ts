@@ -1,7 +1,9 @@
 /** Opens the store that any number of processes share: a bounded pool, batches for what comes often, notices. */
 import type { Clock } from '../../platform/clock.ts';
+import type { BodyPlace } from '../contract/bodies.ts';
 import { type Store, StoreBusyError, StoreUnusableError } from '../contract/store.ts';
 import { accountStore, accountWrites } from '../sql/accounts.ts';
+import { placingBodies, pruningBodies } from '../sql/bodies.ts';
 import { identityWrites } from '../sql/identity.ts';
 import { domainStore, domainWrites } from '../sql/domains.ts';
 import { eventLog } from '../sql/log-reads.ts';
@@ -35,11 +37,14 @@ export interface PostgresOptions {
   /** Tells this process from all others that share the database. */
   readonly processName: string;
   readonly limits?: DatabaseLimits;
+  /** Where new bodies are kept; in the database if undefined. */
+  readonly bodies?: BodyPlace | undefined;
 }
 
 /** @throws StoreBusyError when the server cannot be reached, StoreUnusableError when it or its schema will not have us */
 export async function openPostgresStore(options: PostgresOptions): Promise<Store> {
-  const { url, listenUrl = url, clock, processName, limits = defaultDatabaseLimits } = options;
+  const { url, listenUrl = url, clock, processName, bodies } = options;
+  const { limits = defaultDatabaseLimits } = options;
   const database = new Database(url, limits);
   const ranges = await prepareTables(database, clock).catch(async (error: unknown) => {
     await database.close();
@@ -62,16 +67,20 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Store
     identity: {
       bindSecret: identity.bindSecret,
       // How much room the server has is not ours to see: it says so when there is none.
-      probe: ({ nowMs }) => identity.probe(nowMs),
+      async probe({ nowMs }) {
+        await identity.probe(nowMs);
+        await bodies?.probe();
+      },
     },
     accounts: accountStore(database, calls(accountWrites)),
-    intake: intakeStore(database, writes.accept),
+    intake: intakeStore(database, placingBodies(bodies, writes.accept)),
     queue: queueStore({
       database,
       processName,
       presence,
       settle: writes.settle,
       subscribe: notices.queue.subscribe,
+      bodies,
     }),
     paces: paceStore(database, { processName, transact }),
     log: eventLog(database, ranges, { report: writes.report }, notices.logs.subscribe),
@@ -81,7 +90,7 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Store
     reports: reportStore(database, { add: writes.addReport }),
     templates: templateStore(database, calls(templateWrites)),
     mailSettings: mailSettingsStore(database, calls(mailSettingsWrites)),
-    retention: { prune: (input) => prune({ database, ranges }, input) },
+    retention: { prune: pruningBodies((input) => prune({ database, ranges }, input), database, bodies) },
     webhooks: webhookStore(database, calls(webhookWrites), {
       changes,
       saveProgress: (input) => transact((transaction) => saveFenced(transaction, processName, input)),

@@ -1,5 +1,7 @@
 /** The delivery queue: claims, settling in batches, and what is asked of it besides. */
+import type { BodyPlace } from '../contract/bodies.ts';
 import type { QueueStore, Settlement } from '../contract/queue.ts';
+import { bodyReader } from '../sql/bodies.ts';
 import { claim, type ClaimParts, queuedAccounts } from './claim.ts';
 import type { Presence } from './presence.ts';
 
@@ -7,6 +9,7 @@ export interface QueueParts extends ClaimParts {
   readonly presence: Presence;
   readonly settle: (settlement: Settlement) => Promise<boolean>;
   readonly subscribe: QueueStore['subscribe'];
+  readonly bodies: BodyPlace | undefined;
 }
 
 const nextDueSql = `
@@ -14,7 +17,7 @@ const nextDueSql = `
   SELECT min((SELECT min(due_at_ms) FROM queue WHERE account_id = account.id)) AS due FROM account`;
 
 export function queueStore(parts: QueueParts): QueueStore {
-  const { database, presence, settle, subscribe } = parts;
+  const { database, presence, settle, subscribe, bodies } = parts;
   return {
     settle,
     subscribe,
@@ -30,9 +33,7 @@ export function queueStore(parts: QueueParts): QueueStore {
         nowMs,
         nowMs + longestWaitMs,
       ),
-    readBody: async (submissionId) =>
-      (await database.get<{ raw: Buffer }>('SELECT raw FROM bodies WHERE submission_id = ?', submissionId))
-        ?.raw,
+    readBody: bodyReader(database, bodies),
     depth: async () => (await database.get<{ n: number }>('SELECT count(*) AS n FROM queue'))?.n ?? 0,
   };
 }

@@ -1,8 +1,9 @@
 /** Every write there is: what comes often in batches, what comes seldom in a transaction of its own. */
-import type { IntakeStore, NewSubmission } from '../contract/intake.ts';
+import type { IntakeResult } from '../contract/intake.ts';
 import type { EventLog, Report } from '../contract/log.ts';
 import type { QueueStore, Settlement } from '../contract/queue.ts';
 import type { NewReceivedReport, ReportStore } from '../contract/reports.ts';
+import type { PlacedSubmission } from '../sql/bodies.ts';
 import { reportWrites } from '../sql/reports.ts';
 import type { Calls, Writer } from '../sql/statements.ts';
 import { Batches, type BatchLimits } from './batch.ts';
@@ -19,7 +20,7 @@ const waitingLimits = { waitingCalls: 20_000, waitingBytes: 256 * 2 ** 20, bytes
 /** Of a call beside what its body weighs. */
 const callBytes = 1024;
 
-const intakeLimits: BatchLimits<NewSubmission> = {
+const intakeLimits: BatchLimits<PlacedSubmission> = {
   ...waitingLimits,
   calls: 500,
   bytesOf: ({ raw, recipients }) => raw.byteLength + callBytes * (1 + recipients.length),
@@ -33,7 +34,7 @@ const reportLimits: BatchLimits<Report | NewReceivedReport> = {
 };
 
 export interface Writes {
-  readonly accept: IntakeStore['accept'];
+  readonly accept: (submission: PlacedSubmission) => Promise<IntakeResult>;
   readonly settle: QueueStore['settle'];
   readonly report: EventLog['report'];
   readonly addReport: ReportStore['add'];
@@ -74,7 +75,7 @@ export function openWrites(parts: WriteParts): Writes {
     return result;
   };
   const accept = new Batches(
-    (submissions: readonly NewSubmission[]) =>
+    (submissions: readonly PlacedSubmission[]) =>
       acceptAll(parts, submissions, (work) => transact(work, { queued: true })),
     intakeLimits,
   );

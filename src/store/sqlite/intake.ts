@@ -1,5 +1,7 @@
 /** Taking submissions in, in SQLite. */
-import type { IntakeResult, IntakeStore, NewSubmission } from '../contract/intake.ts';
+import type { IntakeResult, IntakeStore } from '../contract/intake.ts';
+import type { BodyPlace } from '../contract/bodies.ts';
+import { bodySizeOf, type PlacedSubmission, placingBodies } from '../sql/bodies.ts';
 import type { Reader, Writer } from './database.ts';
 import type { WriteVerbs } from './writer.ts';
 
@@ -30,7 +32,7 @@ function earlierAnswer(
   };
 }
 
-function insertSubmission(database: Writer, id: number, submission: NewSubmission): void {
+function insertSubmission(database: Writer, id: number, submission: PlacedSubmission): void {
   database.run(
     `INSERT INTO submissions (id, account_id, door, envelope_sender, sender, sender_name, subject,
        internet_message_id, tags, metadata, stream, essential, track_opens, track_clicks, track_text, list_unsubscribe,
@@ -55,17 +57,22 @@ function insertSubmission(database: Writer, id: number, submission: NewSubmissio
     submission.trackingHost,
     submission.templateId ?? null,
     submission.templateVersion ?? null,
-    submission.raw.byteLength,
+    bodySizeOf(submission),
     submission.atMs,
   );
-  database.run('INSERT INTO bodies (submission_id, raw) VALUES (?, ?)', id, submission.raw);
+  database.run(
+    'INSERT INTO bodies (submission_id, raw, object_key) VALUES (?, ?, ?)',
+    id,
+    submission.raw,
+    submission.placed?.key ?? '',
+  );
 }
 
 function insertMessage(
   database: Writer,
   ids: { messageId: number; eventId: number; submissionId: number },
-  submission: NewSubmission,
-  recipient: NewSubmission['recipients'][number],
+  submission: PlacedSubmission,
+  recipient: PlacedSubmission['recipients'][number],
 ): void {
   const { accountId, atMs } = submission;
   const { messageId, eventId, submissionId } = ids;
@@ -112,7 +119,7 @@ function insertMessage(
 }
 
 export const intakeWrites = {
-  accept(database: Writer, submission: NewSubmission): IntakeResult {
+  accept(database: Writer, submission: PlacedSubmission): IntakeResult {
     const { idempotency } = submission;
     const earlier = idempotency && earlierAnswer(database, { ...submission, ...idempotency });
     if (earlier !== undefined) return earlier;
@@ -156,14 +163,14 @@ function inOwnMemory(bytes: Uint8Array): Uint8Array {
 export function intakeStore(
   reader: Reader,
   write: WriteVerbs['intake'],
-  tellQueued: () => void,
+  { tellQueued, bodies }: { readonly tellQueued: () => void; readonly bodies: BodyPlace | undefined },
 ): IntakeStore {
   return {
-    async accept(submission) {
+    accept: placingBodies(bodies, async (submission) => {
       const result = await write.accept({ ...submission, raw: inOwnMemory(submission.raw) });
       if (result.kind === 'accepted') tellQueued();
       return result;
-    },
+    }),
     earlier: async (input) => earlierAnswer(reader, input),
   };
 }

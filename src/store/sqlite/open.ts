@@ -3,8 +3,10 @@ import { statfs } from 'node:fs/promises';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import type { BodyPlace } from '../contract/bodies.ts';
 import { type Store, StoreFullError } from '../contract/store.ts';
 import { accountStore } from '../sql/accounts.ts';
+import { pruningBodies } from '../sql/bodies.ts';
 import { openReader, type Reader } from './database.ts';
 import { intakeStore } from './intake.ts';
 import { Listeners } from '../sql/listeners.ts';
@@ -40,9 +42,14 @@ export class FolderUnusableError extends Error {
 /**
  * @param purpose `serve` takes the folder's lock, which the operating system frees with the process, however it ends;
  *   `command` is a short second writer beside a service that may be running.
+ * @param bodies where new bodies are kept; in the database if undefined
  * @throws FolderLockedError, FolderUnusableError
  */
-export async function openSqliteStore(dataFolder: string, purpose: 'serve' | 'command'): Promise<Store> {
+export async function openSqliteStore(
+  dataFolder: string,
+  purpose: 'serve' | 'command',
+  bodies?: BodyPlace,
+): Promise<Store> {
   const grownLogs = new Listeners<ReadonlySet<number>>();
   const queued = new Listeners<void>();
   const changedWebhooks = new Listeners<number>();
@@ -62,11 +69,12 @@ export async function openSqliteStore(dataFolder: string, purpose: 'serve' | 'co
         const { bavail, bsize } = await statfs(dataFolder);
         if (bavail * bsize < roomBytes) throw new StoreFullError('the disk is full');
         await verbs.identity.probe(nowMs);
+        await bodies?.probe();
       },
     },
     accounts: accountStore(reader, verbs.accounts),
-    intake: intakeStore(reader, verbs.intake, queued.tell),
-    queue: queueStore(reader, verbs.queue, queued.subscribe),
+    intake: intakeStore(reader, verbs.intake, { tellQueued: queued.tell, bodies }),
+    queue: queueStore(reader, verbs.queue, { subscribe: queued.subscribe, bodies }),
     paces: paceStore(reader, verbs.paces),
     log: eventLog(reader, wholeTables, verbs.log, grownLogs.subscribe),
     messages: messageStore(reader, wholeTables),
@@ -75,7 +83,7 @@ export async function openSqliteStore(dataFolder: string, purpose: 'serve' | 'co
     templates: templateStore(reader, verbs.templates),
     mailSettings: mailSettingsStore(reader, verbs.mailSettings),
     reports: reportStore(reader, verbs.reports),
-    retention: verbs.retention,
+    retention: { prune: pruningBodies(verbs.retention.prune, reader, bodies) },
     webhooks: webhookStore(reader, verbs.webhooks, {
       changes: changedWebhooks,
       saveProgress: verbs.webhooks.saveProgress,

@@ -1,6 +1,8 @@
 /** The delivery queue in SQLite. */
 import type { ClaimedMessage, QueueStore, Settlement } from '../contract/queue.ts';
 import { everyStream } from '../contract/suppressions.ts';
+import type { BodyPlace } from '../contract/bodies.ts';
+import { bodyReader } from '../sql/bodies.ts';
 import type { Reader, Writer } from './database.ts';
 import { appendEvent } from '../sql/log.ts';
 import { suppressBecause, suppressionFor } from '../sql/suppressions.ts';
@@ -227,7 +229,7 @@ function insertAttempt(
 export function queueStore(
   reader: Reader,
   write: WriteVerbs['queue'],
-  subscribe: QueueStore['subscribe'],
+  { subscribe, bodies }: Pick<QueueStore, 'subscribe'> & { readonly bodies: BodyPlace | undefined },
 ): QueueStore {
   return {
     ...write,
@@ -244,8 +246,7 @@ export function queueStore(
          )
          SELECT min((SELECT min(due_at_ms) FROM queue WHERE account_id = account.id)) AS due FROM account`,
       )?.due ?? undefined,
-    readBody: async (submissionId) =>
-      reader.get<{ raw: Uint8Array }>('SELECT raw FROM bodies WHERE submission_id = ?', submissionId)?.raw,
+    readBody: bodyReader(reader, bodies),
     depth: async () => reader.get<{ n: number }>('SELECT count(*) AS n FROM queue')?.n ?? 0,
   };
 }
