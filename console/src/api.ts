@@ -27,21 +27,61 @@ export function whenSignedOut(listener: () => void): void {
 }
 
 /** @throws ApiError */
-export async function call<T>(method: string, path: string, body?: object): Promise<T> {
+export const call = <T>(method: string, path: string, body?: object): Promise<T> =>
+  body === undefined
+    ? request<T>(method, path)
+    : request<T>(method, path, { type: 'application/json', content: JSON.stringify(body) });
+
+/** @throws ApiError */
+export const postCsv = <T>(path: string, content: string | Blob): Promise<T> =>
+  request<T>('POST', path, { type: 'text/csv', content });
+
+/** The beginning of a text that may be long. @throws ApiError */
+export async function getBeginning(
+  path: string,
+  maxBytes: number,
+): Promise<{ readonly text: string; readonly isWhole: boolean }> {
+  const { body } = await answerOf('GET', path);
+  const decoder = new TextDecoder();
+  const reader = body?.getReader();
+  let text = '';
+  let bytes = 0;
+  let piece = await reader?.read();
+  while (piece?.done === false && bytes <= maxBytes) {
+    text += decoder.decode(piece.value.subarray(0, maxBytes - bytes), { stream: true });
+    bytes += piece.value.length;
+    piece = await reader?.read();
+  }
+  const isWhole = piece?.done !== false && bytes <= maxBytes;
+  await reader?.cancel();
+  return { text, isWhole };
+}
+
+interface Body {
+  readonly type: string;
+  readonly content: string | Blob;
+}
+
+async function request<T>(method: string, path: string, body?: Body): Promise<T> {
+  const response = await answerOf(method, path, body);
+  return response.status === 204 ? (undefined as T) : ((await response.json()) as T);
+}
+
+/** An answer that is no refusal. */
+async function answerOf(method: string, path: string, body?: Body): Promise<Response> {
   const response = await fetch(path, {
     method,
     headers: {
       // Says that one of our own pages asks, which no other site can.
       'aftersend-console': '1',
-      ...(body !== undefined && { 'content-type': 'application/json' }),
+      ...(body !== undefined && { 'content-type': body.type }),
     },
-    ...(body !== undefined && { body: JSON.stringify(body) }),
+    ...(body !== undefined && { body: body.content }),
   }).catch((cause: unknown) => {
     throw new ApiError(0, 'unreachable', cause instanceof Error ? cause.message : String(cause));
   });
-  if (response.status === 204) return undefined as T;
-  const answer = (await response.json().catch(() => ({}))) as T & Refusal;
-  if (response.ok) return answer;
+  if (response.ok) return response;
+  const answer = (await response.json().catch(() => ({}))) as Refusal;
   const { code, message, field } = answer.error ?? { code: 'unknown', message: response.statusText };
   if (code === 'session-ended') onSignedOut();
   throw new ApiError(response.status, code, message, field);

@@ -23,6 +23,7 @@ import { Profile } from './pages/profile.tsx';
 import { Settings } from './pages/settings.tsx';
 import { pathAfter, SignIn, signInPath } from './pages/sign-in.tsx';
 import { Suppressions } from './pages/suppressions.tsx';
+import { SuppressionsImport } from './pages/suppressions-import.tsx';
 import { TemplatePage } from './pages/template.tsx';
 import { TemplateVersions } from './pages/template/versions.tsx';
 import { Templates } from './pages/templates.tsx';
@@ -107,7 +108,7 @@ function Content({ path }: { readonly path: string }) {
     case 'domains':
       return <Domains />;
     case 'suppressions':
-      return <Suppressions />;
+      return second === 'import' ? <SuppressionsImport /> : <Suppressions />;
     case 'settings':
       return <Settings />;
     case 'users':

@@ -25,6 +25,7 @@ const pages = [
   '/templates/:id/versions',
   '/domains',
   '/suppressions',
+  '/suppressions/import',
   '/settings',
   '/users',
   '/audit',

@@ -1,8 +1,8 @@
 /** People at the API: coming in, what a role may do, what another site cannot make a browser do, what is noted. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { createHmac } from 'node:crypto';
 import type { Role } from '../../src/store/contract/users.ts';
+import { codeOf } from '../support/authenticator.ts';
 import { type ApiUnderTest, startApi } from './api-under-test.ts';
 
 const console = { 'aftersend-console': '1' };
@@ -176,14 +176,3 @@ describe('what a session may do', () => {
     );
   });
 });
-
-/** As an authenticator makes it (RFC 6238). */
-function codeOf(secret: string, nowMs: number): string {
-  const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
-  const bits = Array.from(secret, (letter) => letters.indexOf(letter).toString(2).padStart(5, '0')).join('');
-  const key = Buffer.from((bits.match(/.{8}/g) ?? []).map((byte) => Number.parseInt(byte, 2)));
-  const counter = Buffer.alloc(8);
-  counter.writeBigUInt64BE(BigInt(Math.floor(nowMs / 30_000)));
-  const mac = createHmac('sha1', key).update(counter).digest();
-  return String((mac.readUInt32BE((mac.at(-1) ?? 0) & 15) & 0x7fffffff) % 1e6).padStart(6, '0');
-}

@@ -22,6 +22,7 @@ const pages = [
   '/templates/1/versions',
   '/domains',
   '/suppressions',
+  '/suppressions/import',
   '/first-steps',
   '/settings',
   '/users',

@@ -16,6 +16,8 @@ test('from the first start to “the webhook has arrived”, and on to the messa
   await page.getByText('Получатель перешёл по ссылке').waitFor();
   const frame = page.frameLocator('iframe');
   await frame.getByRole('heading', { name: 'Здравствуйте!' }).waitFor();
+  await page.getByRole('button', { name: 'Исходник' }).click();
+  await page.getByText(/^Content-Transfer-Encoding: /m).waitFor();
   await page.getByRole('button', { name: 'Отправить снова' }).click();
   await page.getByRole('dialog').getByRole('button', { name: 'Отправить снова' }).click();
   await page.waitForURL('**/messages/2');
@@ -157,5 +159,51 @@ test('a template is changed, seen what changed, and taken back; a message says w
   await page.getByText('Sent: see its story').click();
   await page.getByRole('link', { name: 'no. 1, version 3' }).click();
   await page.getByRole('heading', { name: 'Versions of “order”' }).waitFor();
+  assert.deepEqual(complaints, []);
+});
+
+test('a suppression list is pasted, or given as a file, and each line that is not taken says why', async (context) => {
+  await using visit = await signedIn(context, { locale: 'ru-RU' });
+  if (visit === undefined) return;
+  const { page, service, complaints } = visit;
+  await page.goto(`${service.url}/suppressions`);
+  await page.getByRole('link', { name: 'Загрузить' }).click();
+  await page.waitForURL('**/suppressions/import');
+  const text = 'email,reason\nann@example.org,bounced\nnobody\nbob@example.org,because\nann@example.org,\n';
+  await page.getByLabel('Или вставьте сюда').fill(text);
+  await page.getByRole('button', { name: 'Добавить' }).click();
+  await page.getByRole('row', { name: '3 это не адрес почты' }).waitFor();
+  await page.getByRole('row', { name: '4 причина не из списка' }).waitFor();
+  const facts = await page.getByRole('status').locator('dd').allTextContents();
+  assert.deepEqual(facts, ['1', '1', '2']);
+  assert.deepEqual(await offences(page), []);
+
+  await page.getByLabel('Файл').setInputFiles({
+    name: 'list.csv',
+    mimeType: 'text/csv',
+    buffer: Buffer.from('email\n"carl@example.org\n'),
+  });
+  await page.getByRole('button', { name: 'Добавить' }).click();
+  await page.getByText('Это не CSV').waitFor();
+  await page.getByRole('button', { name: 'Сбросить' }).click();
+  const lines = Array.from({ length: 1000 }, (_, index) => `user${index}@example.org`);
+  await page.getByLabel('Файл').setInputFiles({
+    name: 'long.csv',
+    mimeType: 'text/csv',
+    buffer: Buffer.from(lines.join('\n')),
+  });
+  await page.getByRole('button', { name: 'Добавить' }).click();
+  await page
+    .getByRole('status')
+    .getByText(/^1.000$/)
+    .waitFor();
+  await page.getByRole('link', { name: 'Весь стоп-лист' }).click();
+  await page.getByText('user999@example.org').waitFor();
+  await page.getByRole('button', { name: 'Показать ещё' }).click();
+  await page.getByText('user901@example.org').waitFor();
+  await page.getByLabel('Почему').selectOption('bounced');
+  await page.waitForURL('**/suppressions?reason=bounced');
+  await page.getByRole('cell', { name: 'ann@example.org' }).waitFor();
+  assert.equal(await page.getByText('user999@example.org').count(), 0);
   assert.deepEqual(complaints, []);
 });

@@ -1,6 +1,7 @@
-/** What is in a message: its HTML in a frame that can do nothing, its text, its headers, its source. */
+/** What is in a message: its HTML in a frame that can do nothing, its text, its headers, its source as it was taken in. */
 import { useState } from 'preact/hooks';
-import { useSpeech } from '../language.ts';
+import { getBeginning } from '../api.ts';
+import { useSpeech, useWords } from '../language.ts';
 import { useLoaded } from '../loading.ts';
 import { Show } from '../parts/notices.tsx';
 import { Card, Segments } from '../parts/page.tsx';
@@ -16,7 +17,7 @@ interface Content {
   }[];
 }
 
-const parts = ['html', 'text', 'headers'] as const;
+const parts = ['html', 'text', 'headers', 'source'] as const;
 type Part = (typeof parts)[number];
 
 export function MessageContent({ id }: { readonly id: number }) {
@@ -83,6 +84,8 @@ function PartView({
           {content.text}
         </pre>
       );
+    case 'source':
+      return <Source id={id} />;
     case 'headers':
       return (
         <dl class="facts small">
@@ -95,6 +98,26 @@ function PartView({
         </dl>
       );
   }
+}
+
+/** More of a source is for a file: a page that holds it all would stand still. */
+const shownSourceBytes = 256 * 1024;
+
+function Source({ id }: { readonly id: number }) {
+  const { messages } = useWords();
+  const loaded = useLoaded(`/api/messages/${id}/source`, 0, (path) => getBeginning(path, shownSourceBytes));
+  return (
+    <Show of={loaded}>
+      {({ text, isWhole }) => (
+        <>
+          <pre class="wrap" tabIndex={0}>
+            {text}
+          </pre>
+          {!isWhole && <p class="small soft">{messages.sourceBeginning}</p>}
+        </>
+      )}
+    </Show>
+  );
 }
 
 function Attachments({ content }: { readonly content: Content }) {

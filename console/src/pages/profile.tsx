@@ -7,6 +7,7 @@ import { Secret } from '../parts/copying.tsx';
 import { faultOf, Field } from '../parts/fields.tsx';
 import { Listing } from '../parts/listing.tsx';
 import { Failure } from '../parts/notices.tsx';
+import { QrCode } from '../parts/qr-code.tsx';
 import { Badge, Card, Page } from '../parts/page.tsx';
 import { useSession } from '../session.ts';
 import { relativeTime } from '../times.ts';
@@ -134,6 +135,7 @@ function SecondFactor() {
           {proposal !== undefined && (
             <>
               <p class="small soft">{profile.scan}</p>
+              <QrCode text={proposal.uri} label={profile.qrCode} />
               <Secret label="TOTP" value={proposal.secret} />
               <Field
                 label={profile.code}

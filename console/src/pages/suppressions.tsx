@@ -4,7 +4,7 @@ import { call, post } from '../api.ts';
 import { useWords } from '../language.ts';
 import { useAction } from '../loading.ts';
 import { type Pages, usePages } from '../paging.ts';
-import { faultOf, Field } from '../parts/fields.tsx';
+import { faultOf, Field, Select } from '../parts/fields.tsx';
 import { Listing, useConfirmed } from '../parts/listing.tsx';
 import { Empty, Failure } from '../parts/notices.tsx';
 import { Badge, Card, Page, Time } from '../parts/page.tsx';
@@ -19,22 +19,32 @@ interface Suppression {
   readonly created_at: string;
 }
 
+const reasons = ['unsubscribed', 'complained', 'bounced', 'manual'] as const;
+
 export function Suppressions() {
   const { suppressions, actions } = useWords();
   const mayChange = useMayChange();
   const address = useAddress();
   const search = address.searchParams.get('search') ?? '';
+  const reason = address.searchParams.get('reason') ?? '';
   const [wanted, setWanted] = useState(search);
-  const query = search === '' ? '' : `?search=${encodeURIComponent(search)}`;
-  const pages = usePages<'suppressions', Suppression>(`/api/suppressions${query}`, 'suppressions');
+  const query = new URLSearchParams({ ...(search && { search }), ...(reason && { reason }) });
+  const pages = usePages<'suppressions', Suppression>(`/api/suppressions?${query}`, 'suppressions');
   return (
     <Page
       title={suppressions.title}
       lead={suppressions.lead}
       actions={
-        <a class="button" href="/api/suppressions/csv" download="suppressions.csv">
-          {suppressions.export}
-        </a>
+        <div class="row">
+          {mayChange && (
+            <a class="button" href="/suppressions/import">
+              {suppressions.import}
+            </a>
+          )}
+          <a class="button" href="/api/suppressions/csv" download="suppressions.csv">
+            {suppressions.export}
+          </a>
+        </div>
       }
     >
       <div class="stack">
@@ -47,10 +57,22 @@ export function Suppressions() {
           }}
         >
           <Field label={suppressions.search} type="search" value={wanted} onValue={setWanted} />
+          <Select
+            label={suppressions.reason}
+            value={reason}
+            onValue={(value) => go(withQuery(address, { reason: value }))}
+            options={[
+              ['', suppressions.anyReason],
+              ...reasons.map((name) => [name, suppressions.reasons[name] ?? name] as const),
+            ]}
+          />
           <button type="submit">{actions.search}</button>
         </form>
         <div class="card flush">
-          <SuppressionTable pages={pages} empty={search === '' ? suppressions.empty : suppressions.noMatch} />
+          <SuppressionTable
+            pages={pages}
+            empty={query.size === 0 ? suppressions.empty : suppressions.noMatch}
+          />
         </div>
         {mayChange && <Add onAdded={pages.reload} />}
       </div>

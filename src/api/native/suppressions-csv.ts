@@ -54,9 +54,14 @@ const ImportAnswer = Type.Object({
   added: Type.Integer(),
   known: Type.Integer({ description: 'Were on the list already, and stay as they are' }),
   refused: Type.Integer({ description: 'Lines that say nothing that can be stored' }),
-  refusals: Type.Array(Type.Object({ line: Type.Integer(), message: Type.String() }), {
-    description: `The first ${mostShown} of them`,
-  }),
+  refusals: Type.Array(
+    Type.Object({
+      line: Type.Integer(),
+      code: Type.Enum(['address-invalid', 'stream-invalid', 'reason-invalid', 'time-invalid']),
+      message: Type.String(),
+    }),
+    { description: `The first ${mostShown} of them` },
+  ),
 });
 
 export function suppressionCsvRoutes(app: App, { suppressions, clock }: SuppressionDependencies): void {
@@ -142,7 +147,8 @@ async function* textOf(body: AsyncIterable<Buffer>): AsyncGenerator<string> {
 }
 
 type Entry = Omit<NewSuppression, 'accountId' | 'eventId'>;
-type Refusal = { line: number; message: string };
+type Refusal = Static<typeof ImportAnswer>['refusals'][number];
+type Fault = Omit<Refusal, 'line'>;
 
 async function readEntries(
   rows: AsyncIterable<CsvRow>,
@@ -166,8 +172,8 @@ async function readEntries(
       );
     }
     const entry = entryOf(row, places, nowMs);
-    if (typeof entry === 'object') entries.push(entry);
-    else if (++refused <= mostShown) refusals.push({ line: row.line, message: entry });
+    if (!('code' in entry)) entries.push(entry);
+    else if (++refused <= mostShown) refusals.push({ line: row.line, ...entry });
   }
   return { entries, refusals, refused };
 }
@@ -187,18 +193,22 @@ function placesOf({ fields }: CsvRow): Columns | undefined {
 }
 
 /** @returns what is wrong with it */
-function entryOf({ fields }: CsvRow, places: Columns, nowMs: number): Entry | string {
+function entryOf({ fields }: CsvRow, places: Columns, nowMs: number): Entry | Fault {
   const field = (column: keyof Columns) => fields[places[column] ?? -1] ?? '';
   const recipient = addressOf(field('recipient'))?.address;
-  if (recipient === undefined) return 'This is not a mail address';
+  if (recipient === undefined) return { code: 'address-invalid', message: 'This is not a mail address' };
   const stream = field('stream') || everyStream;
-  if (!isStream(stream)) return 'This is not a stream';
+  if (!isStream(stream)) return { code: 'stream-invalid', message: 'This is not a stream' };
   const reason = field('reason').toLowerCase() || 'manual';
-  if (!reasons.has(reason)) return `The reason is one of ${[...reasons].join(', ')}`;
+  if (!reasons.has(reason)) {
+    return { code: 'reason-invalid', message: `The reason is one of ${[...reasons].join(', ')}` };
+  }
   const date = field('created_at');
   const atMs = date === '' ? nowMs : Date.parse(date);
-  if (Number.isNaN(atMs) || atMs < 0 || atMs > nowMs)
-    return 'created_at is not a time in the past, as in 2026-11-21T17:55:04Z';
+  if (Number.isNaN(atMs) || atMs < 0 || atMs > nowMs) {
+    const message = 'created_at is not a time in the past, as in 2026-11-21T17:55:04Z';
+    return { code: 'time-invalid', message };
+  }
   return { recipient, stream, reason: reason as SuppressionReason, atMs };
 }
 
