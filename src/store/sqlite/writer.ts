@@ -13,6 +13,8 @@ export type WriteVerbs = { readonly [Room in keyof Rooms]: Calls<Rooms[Room]> };
 
 /** Calls that may wait for a commit, beyond which callers are told to come back later. */
 const maxWaitingCalls = 20_000;
+/** What a call is made of is gone when it is answered: as much as two batches need. V8 would take 48 MB. */
+const maxYoungGenerationSizeMb = 12;
 
 interface Waiting {
   readonly resolve: (result: unknown) => void;
@@ -40,7 +42,10 @@ export class SqliteWriter {
     file: string,
     onGrownLogs: (accountIds: readonly number[]) => void,
   ): Promise<SqliteWriter> {
-    const thread = new Worker(new URL('./writer-thread.ts', import.meta.url), { workerData: file });
+    const thread = new Worker(new URL('./writer-thread.ts', import.meta.url), {
+      workerData: file,
+      resourceLimits: { maxYoungGenerationSizeMb },
+    });
     await new Promise<void>((resolve, reject) => {
       thread.once('message', () => resolve());
       thread.once('error', reject);
