@@ -6,6 +6,7 @@ import { measure, type Row, type RowResult } from './measure.ts';
 import { accept } from './rows/accept.ts';
 import { append } from './rows/append.ts';
 import { backlog } from './rows/backlog.ts';
+import { count } from './rows/count.ts';
 import { httpAccept } from './rows/http-accept.ts';
 import { relay, relayNotKept } from './rows/relay.ts';
 import { start } from './rows/start.ts';
@@ -21,6 +22,7 @@ const rows: readonly Row[] = [
   httpAccept,
   webhookBatch,
   append,
+  count,
   webhookSingle,
   webhookLatency,
   track,

@@ -45,6 +45,7 @@ import { hostInUrl, reachable } from './platform/listening.ts';
 import { inNetworks } from './platform/networks.ts';
 import { startNoticeMailer } from './notices/mailer.ts';
 import { startSimulator } from './simulator/simulator.ts';
+import { startCounting } from './statistics/follow.ts';
 import type { Store } from './store/contract/store.ts';
 import type { SecretKeys } from './tokens/keys.ts';
 import { signedTokens } from './tokens/signed.ts';
@@ -134,6 +135,7 @@ export async function startService(config: Config, surroundings: Surroundings = 
       tellOfExpiring: () => tellOfExpiring({ ...store, clock: ground.clock }, config.keep.eventsMs),
     }),
   );
+  running.use(startStatistics(ground));
   if (config.noticeFrom !== '') {
     const { webhooks, accounts } = store;
     const { clock, logger } = ground;
@@ -275,6 +277,18 @@ function byProvider({ config: { oidc }, clock, random, logger, store, seal, publ
     provider: oidc && createProvider(oidc, { redirectUri, seal, clock, random }),
     admissions: admissionsBy(oidc?.admit ?? [], { accounts: store.accounts, logger }),
   };
+}
+
+function startStatistics({ config, clock, logger, registry, store }: Ground): AsyncDisposable {
+  const counted = new Counter({
+    name: 'aftersend_events_counted_total',
+    help: 'Events of the log that were added to the statistics by this process',
+    registers: [registry],
+  });
+  const { statistics, log } = store;
+  const hostsAreMx = config.route.kind === 'mx';
+  const onCounted = (events: number) => counted.inc(events);
+  return startCounting({ statistics, log, clock, logger, hostsAreMx, onCounted });
 }
 
 function sendingDomains({ config, clock, random, store, seal, publicUrl }: Ground) {

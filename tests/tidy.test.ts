@@ -25,7 +25,7 @@ const mayImport: Readonly<Record<string, string>> = {
   cli: 'accounts compose.ts config deliver/classify.ts inbound mail platform store/contract users/people.ts',
   demo: 'accounts compose.ts config platform',
   'compose.ts':
-    'accept accounts api config deliver domains events ground.ts inbound mail maintenance notices platform simulator store/contract tokens track users webhooks',
+    'accept accounts api config deliver domains events ground.ts inbound mail maintenance notices platform simulator statistics store/contract tokens track users webhooks',
   'ground.ts':
     'config deliver/retry.ts platform store/contract store/objects store/open.ts store/remember.ts tokens',
   config: '',
@@ -43,9 +43,10 @@ const mayImport: Readonly<Record<string, string>> = {
   'webhooks/dialects': 'events',
   webhooks: 'events platform store/contract tokens',
   users: 'accept/credentials.ts platform store/contract',
-  api: 'accept accounts domains events mail platform store/contract users webhooks',
+  api: 'accept accounts domains events mail platform statistics store/contract users webhooks',
   notices: 'accept/draft.ts platform store/contract',
   maintenance: 'platform store/contract',
+  statistics: 'events mail platform store/contract',
   'store/contract': 'events',
   'store/conformance': 'events store/contract',
   'store/sql': 'events store/contract',

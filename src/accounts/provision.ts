@@ -4,6 +4,7 @@
  */
 import { hashSecret, newSecret } from '../accept/credentials.ts';
 import type { Clock, Random } from '../platform/clock.ts';
+import { isTimeZone } from '../platform/time-zone.ts';
 import type { Account, AccountSettings, AccountStore } from '../store/contract/accounts.ts';
 
 export interface ProvisionDependencies {
@@ -92,13 +93,5 @@ function checkName(what: string, name: string): void {
     throw new ProvisionError(
       `'${name}' is no ${what} name: letters, digits, dot, dash and underscore, 63 at most`,
     );
-  }
-}
-
-function isTimeZone(name: string): boolean {
-  try {
-    return new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions().timeZone !== '';
-  } catch {
-    return false;
   }
 }

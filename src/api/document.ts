@@ -61,6 +61,7 @@ export async function apiDocument(app: App, publicUrl: string): Promise<void> {
       tags: [
         { name: 'messages', description: 'Send messages, and see what became of each' },
         { name: 'events', description: 'What happened, in order' },
+        { name: 'statistics', description: 'How many of what, by hour and day; what waits now' },
         { name: 'webhooks', description: 'Where events are sent' },
         { name: 'domains', description: 'Domains that mail is sent from, their keys and records' },
         { name: 'templates', description: 'Mail texts with places for parameters (Liquid)' },

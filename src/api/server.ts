@@ -54,9 +54,11 @@ export interface ApiDependencies {
     | 'log'
     | 'queue'
     | 'reports'
+    | 'statistics'
     | 'suppressions'
     | 'templates'
     | 'users'
+    | 'webhooks'
   >;
   readonly credentials: Pick<Credentials, 'byToken'>;
   readonly people: People;

@@ -150,6 +150,7 @@ const settings = {
   AFTERSEND_S3_REGION: setting('us-east-1', read.text, 'Its region'),
   AFTERSEND_S3_ACCESS_KEY: setting('', read.text, 'Name of the key to it'),
   AFTERSEND_S3_SECRET_KEY: setting('', read.text, 'The key to it', true),
+  AFTERSEND_KEEP_STATISTICS: setting('400 days', read.duration, 'How long counts of events are kept'),
   AFTERSEND_NOTICE_FROM: setting(
     '',
     read.text,
@@ -242,7 +243,7 @@ export interface Config {
   readonly tls: { readonly certificateFile: string; readonly keyFile: string } | undefined;
   readonly limits: { readonly messageBytes: number; readonly recipients: number };
   readonly retry: { readonly firstMs: number; readonly totalMs: number };
-  readonly keep: { readonly eventsMs: number; readonly bodiesMs: number };
+  readonly keep: { readonly eventsMs: number; readonly bodiesMs: number; readonly statisticsMs: number };
   /** Undefined when the database keeps bodies. */
   readonly bodies:
     | {
@@ -369,7 +370,11 @@ export function readConfig(
       : undefined,
     limits: { messageBytes: value.AFTERSEND_MAX_MESSAGE, recipients: value.AFTERSEND_MAX_RECIPIENTS },
     retry: { firstMs: value.AFTERSEND_RETRY_FIRST, totalMs: value.AFTERSEND_RETRY_FOR },
-    keep: { eventsMs: value.AFTERSEND_KEEP_EVENTS, bodiesMs: value.AFTERSEND_KEEP_BODIES },
+    keep: {
+      eventsMs: value.AFTERSEND_KEEP_EVENTS,
+      bodiesMs: value.AFTERSEND_KEEP_BODIES,
+      statisticsMs: value.AFTERSEND_KEEP_STATISTICS,
+    },
     bodies: bodiesOf(value),
     oidc: oidcOf(value),
     noticeFrom: value.AFTERSEND_NOTICE_FROM,

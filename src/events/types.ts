@@ -65,7 +65,8 @@ export interface EventDetails {
 }
 
 /** `proxy`: a mailbox provider that fetches for its reader. `machine`: nobody has looked. */
-export type VisitorKind = 'human' | 'proxy' | 'machine';
+export const visitorKinds = ['human', 'proxy', 'machine'] as const;
+export type VisitorKind = (typeof visitorKinds)[number];
 
 /** Who is taken to have opened or clicked, and why. */
 export interface Visitor {

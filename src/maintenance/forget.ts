@@ -12,7 +12,7 @@ const restMs = 50;
 export interface ForgetDependencies {
   readonly retention: RetentionStore;
   readonly clock: Clock;
-  readonly keep: { readonly eventsMs: number; readonly bodiesMs: number };
+  readonly keep: { readonly eventsMs: number; readonly bodiesMs: number; readonly statisticsMs: number };
   readonly logger: Logger;
   /** Runs before each round: who waits for old events is told that they go. */
   readonly tellOfExpiring: () => Promise<void>;
@@ -27,6 +27,7 @@ export async function forgetOld(dependencies: ForgetDependencies, signal: AbortS
     const removed = await retention.prune({
       eventsBeforeMs: nowMs - keep.eventsMs,
       bodiesBeforeMs: nowMs - keep.bodiesMs,
+      statisticsBeforeMs: nowMs - keep.statisticsMs,
       nowMs,
       limit: chunkRows,
     });

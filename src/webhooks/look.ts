@@ -25,6 +25,23 @@ export async function oldestWaiting(log: EventLog, webhook: Webhook): Promise<Lo
   }
 }
 
+/** Beyond it, how many events wait is said as this number. */
+export const maxCountedEvents = 10_000;
+
+/** How far an endpoint is behind: events that it wants and has not had, and the age of the oldest. */
+export async function lagOf(
+  log: EventLog,
+  webhook: Webhook,
+  nowMs: number,
+): Promise<{ readonly waitingEvents: number; readonly lagMs: number }> {
+  const { accountId, types, progress } = webhook;
+  const [waitingEvents, oldest] = await Promise.all([
+    log.countAfter({ accountId, afterId: progress.cursorId, types, cap: maxCountedEvents }),
+    oldestWaiting(log, webhook),
+  ]);
+  return { waitingEvents, lagMs: oldest === undefined ? 0 : Math.max(0, nowMs - oldest.timeMs) };
+}
+
 export interface Performance {
   /** Of the requests since the endpoint was made, undefined if there were none. */
   readonly successRate: number | undefined;

@@ -67,7 +67,8 @@ describe('messages', () => {
       detail: { reason: 'manual', stream: '*' },
     });
     const past = api.clock.now() + 1;
-    await api.store.retention.prune({ eventsBeforeMs: 0, bodiesBeforeMs: past, nowMs: past, limit: 10 });
+    const keep = { eventsBeforeMs: 0, statisticsBeforeMs: 0 };
+    await api.store.retention.prune({ ...keep, bodiesBeforeMs: past, nowMs: past, limit: 10 });
     assert.equal((await api.get('/api/messages/1/source', 410)).json.error.code, 'body-gone');
     const { json } = await api.get('/v1/email/messages/1');
     assert.deepEqual([json.status, json.text, json.html, json.attachments], ['skipped', null, null, []]);

@@ -23,7 +23,7 @@ test('what is older than it is kept goes at the next round, and the loop stops w
   await deliverAll(store, clock.now());
   const left = () => store.messages.count({ accountId }, 1000);
   {
-    const keep = { eventsMs: 2 * hourMs, bodiesMs: hourMs };
+    const keep = { eventsMs: 2 * hourMs, bodiesMs: hourMs, statisticsMs: 2 * hourMs };
     const logger = pino({ level: 'silent' });
     const tellOfExpiring = async () => undefined;
     await using _loop = startForgetting({

@@ -140,6 +140,7 @@ for (const [name, engine] of Object.entries(engines)) {
       const prune = () =>
         store.retention.prune({
           eventsBeforeMs: clock.now() - 30 * dayMs,
+          statisticsBeforeMs: 0,
           bodiesBeforeMs: clock.now() - hourMs,
           nowMs: clock.now(),
           limit: 10,
@@ -166,6 +167,7 @@ for (const [name, engine] of Object.entries(engines)) {
       const prune = () =>
         store.retention.prune({
           eventsBeforeMs: 0,
+          statisticsBeforeMs: 0,
           bodiesBeforeMs: clock.now() - dayMs,
           nowMs: clock.now(),
           limit: 2,

@@ -83,7 +83,13 @@ describe('a hundred ranges', { skip: withoutPostgres }, () => {
     }
     // The process learns of what others have made, as here, in its next round.
     const nowMs = startMs + dayMs;
-    await store.retention.prune({ nowMs, eventsBeforeMs: 0, bodiesBeforeMs: 0, limit: 1 });
+    await store.retention.prune({
+      nowMs,
+      eventsBeforeMs: 0,
+      bodiesBeforeMs: 0,
+      statisticsBeforeMs: 0,
+      limit: 1,
+    });
   });
 
   after(() => store[Symbol.asyncDispose]());
@@ -314,6 +320,7 @@ describe('ranges', { skip: withoutPostgres }, () => {
       return store.retention.prune({
         nowMs,
         eventsBeforeMs: nowMs - 4 * dayMs,
+        statisticsBeforeMs: 0,
         bodiesBeforeMs: nowMs - 2 * dayMs,
         limit: 100,
       });

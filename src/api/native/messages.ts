@@ -1,18 +1,21 @@
 /** Looking at messages: one with its whole story, lists by filter, and the mail as it was taken in. */
 import { type Static, Type } from '@fastify/type-provider-typebox';
+import { eventTypes, type VisitorKind, visitorKinds } from '../../events/types.ts';
 import { addressOf } from '../../mail/address.ts';
-import { type Message, messageStates } from '../../store/contract/messages.ts';
+import { type Happening, type Message, messageStates } from '../../store/contract/messages.ts';
 import type { AttemptRecord } from '../../store/contract/queue.ts';
 import type { Store } from '../../store/contract/store.ts';
 import type { App } from '../app.ts';
 import { ApiError, notFound } from '../errors.ts';
 import { EventShape, eventShape } from './event-shape.ts';
+import { providerInside } from './provider-names.ts';
 import {
   closed,
   Id,
   IdParams,
   isoTime,
   isoTimeOrNull,
+  maxPageSize,
   NextCursor,
   nullable,
   page,
@@ -74,10 +77,35 @@ const ListQuery = closed({
   state: Type.Optional(Type.Enum(messageStates)),
   tag: Type.Optional(Type.String()),
   subject: Type.Optional(Type.String({ maxLength: 1000, description: 'Part of the subject, in any case' })),
-  from: Type.Optional(Type.String({ description: 'Taken in at this time or later (ISO 8601)' })),
-  to: Type.Optional(Type.String({ description: 'Taken in before this time (ISO 8601)' })),
+  from: Type.Optional(
+    Type.String({
+      description: 'Taken in at this time or later (ISO 8601); with `event`: when that happened',
+    }),
+  ),
+  to: Type.Optional(Type.String({ description: 'Before this time' })),
+  event: Type.Optional(
+    Type.Enum(eventTypes, {
+      description: 'To which this has happened, the latest first; a page may be short and not be the last',
+    }),
+  ),
+  visitor: Type.Optional(
+    Type.String({
+      description: 'With `event` opened or clicked: by one of these, with commas between',
+      examples: ['human,proxy'],
+    }),
+  ),
+  first: Type.Optional(
+    Type.Boolean({ description: 'With `event` opened or clicked: only where it was the first (by these)' }),
+  ),
+  domain: Type.Optional(Type.String({ maxLength: 253, description: 'Of the recipient' })),
+  provider: Type.Optional(
+    Type.String({ maxLength: 100, description: 'Of the recipient’s mailbox, as the statistics call it' }),
+  ),
   ...PageQuery,
 });
+
+/** One call looks at so many events for those that match. */
+const lookAt = 1500;
 
 export function messageRoutes(app: App, store: Pick<Store, 'messages' | 'log' | 'queue'>): void {
   const { messages, log, queue } = store;
@@ -103,10 +131,17 @@ export function messageRoutes(app: App, store: Pick<Store, 'messages' | 'log' | 
         state,
         tag,
         subject,
-        createdFromMs: from === undefined ? undefined : timeOf(from, 'from'),
-        createdToMs: to === undefined ? undefined : timeOf(to, 'to'),
       };
-      const { entries, next_cursor } = await page(query, (range) => messages.list(filter, range));
+      const fromMs = from === undefined ? undefined : timeOf(from, 'from');
+      const toMs = to === undefined ? undefined : timeOf(to, 'to');
+      const happening = happeningOf(query, fromMs, toMs);
+      if (happening !== undefined) {
+        const range = { limit: query.limit ?? maxPageSize, beforeId: query.cursor, lookAt };
+        const { messages: found, nextBeforeId } = await messages.happened(filter, happening, range);
+        return { messages: found.map(messageShape), next_cursor: nextBeforeId ?? null };
+      }
+      const created = { ...filter, createdFromMs: fromMs, createdToMs: toMs };
+      const { entries, next_cursor } = await page(query, (range) => messages.list(created, range));
       return { messages: entries.map(messageShape), next_cursor };
     },
   );
@@ -163,6 +198,38 @@ export function messageRoutes(app: App, store: Pick<Store, 'messages' | 'log' | 
       return reply.type('message/rfc822').send(raw);
     },
   );
+}
+
+/** What has to have happened to a message; undefined if nothing is asked of that. @throws ApiError */
+function happeningOf(
+  { event, visitor, first, domain, provider }: Static<typeof ListQuery>,
+  fromMs = 0,
+  toMs = Number.MAX_SAFE_INTEGER,
+): Happening | undefined {
+  const asked = [event, visitor, first, domain, provider].some((given) => given !== undefined);
+  if (!asked) return undefined;
+  if ((visitor !== undefined || first !== undefined) && event !== 'opened' && event !== 'clicked') {
+    const field = visitor === undefined ? 'first' : 'visitor';
+    throw new ApiError(422, 'invalid', `'${field}' goes with 'event' opened or clicked`, field);
+  }
+  return {
+    // Every message was taken in, once.
+    type: event ?? 'accepted',
+    fromMs,
+    toMs,
+    domain: domain?.toLowerCase(),
+    provider: provider && providerInside(provider),
+    visitors: visitor === undefined ? undefined : visitorsOf(visitor),
+    first,
+  };
+}
+
+/** @throws ApiError */
+function visitorsOf(text: string): readonly VisitorKind[] {
+  const kinds = new Set(text.split(',').map((name) => name.trim()));
+  const known = visitorKinds.filter((kind) => kinds.has(kind));
+  if (known.length === kinds.size) return known;
+  throw new ApiError(422, 'invalid', `'visitor' holds none but ${visitorKinds.join(', ')}`, 'visitor');
 }
 
 function messageShape(message: Message): Static<typeof MessageShape> {

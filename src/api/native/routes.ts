@@ -13,6 +13,7 @@ import { messageRoutes } from './messages.ts';
 import { reportRoutes } from './reports.ts';
 import { sendRoute } from './send.ts';
 import { type SmtpLoginDependencies, smtpLoginRoutes } from './smtp-logins.ts';
+import { statisticsRoutes } from './statistics.ts';
 import { suppressionRoutes } from './suppressions.ts';
 import { suppressionCsvRoutes } from './suppressions-csv.ts';
 import { templateRoutes } from './templates.ts';
@@ -29,8 +30,10 @@ export interface NativeDependencies {
     | 'log'
     | 'queue'
     | 'reports'
+    | 'statistics'
     | 'suppressions'
     | 'templates'
+    | 'webhooks'
   >;
   readonly clock: Clock;
   readonly random: Random;
@@ -44,7 +47,8 @@ export interface NativeDependencies {
 export function nativeRoutes(app: App, dependencies: NativeDependencies): void {
   const { accept, store, clock, random, messageBodyBytes, publicUrl, anyTrackingName, submission } =
     dependencies;
-  const { accounts, domains, mailSettings, templates, suppressions, reports, log } = store;
+  const { accounts, domains, mailSettings, templates, suppressions, reports, log, statistics, webhooks } =
+    store;
   sendRoute(app, { accept, store, clock, bodyBytes: messageBodyBytes });
   messageRoutes(app, store);
   messageContentRoutes(app, { accept, store });
@@ -54,6 +58,7 @@ export function nativeRoutes(app: App, dependencies: NativeDependencies): void {
   mailSettingsRoutes(app, { mailSettings, domains, publicUrl, anyTrackingName });
   suppressionCsvRoutes(app, { suppressions, clock });
   reportRoutes(app, { reports, accounts });
+  statisticsRoutes(app, { statistics, log, webhooks, clock });
   templateRoutes(app, { templates, clock });
   accountRoutes(app, { accounts, clock, random });
   smtpLoginRoutes(app, { accounts, clock, random, submission });

@@ -16,7 +16,7 @@ export function closed<Properties extends TProperties>(properties: Properties, o
 export const nullable = <T extends Parameters<typeof Type.Optional>[0]>(type: T) =>
   Type.Union([type, Type.Null()]);
 
-const maxPageSize = 100;
+export const maxPageSize = 100;
 
 export const PageQuery = {
   limit: Type.Optional(

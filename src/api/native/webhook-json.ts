@@ -6,6 +6,11 @@ import type { MaskedAccess } from '../../webhooks/vault.ts';
 import { eventShape } from './event-shape.ts';
 import { isoTime, isoTimeOrNull } from './shapes.ts';
 
+export function webhookState({ pausedBy, progress }: Webhook): 'active' | 'failing' | 'paused' {
+  if (pausedBy !== undefined) return 'paused';
+  return progress.failingSinceMs === undefined ? 'active' : 'failing';
+}
+
 export function webhookJson(webhook: Webhook, access: MaskedAccess) {
   const { failingSinceMs, lastAcceptedAtMs, nextTryAtMs, failures } = webhook.progress;
   const { pausedBy, sending } = webhook;
@@ -41,7 +46,7 @@ export function webhookJson(webhook: Webhook, access: MaskedAccess) {
       expires_at: isoTimeOrNull(expiresAtMs),
     })),
     made_by: webhook.origin,
-    state: pausedBy !== undefined ? 'paused' : isFailing ? 'failing' : 'active',
+    state: webhookState(webhook),
     paused_by: pausedBy ?? null,
     failing_since: isoTimeOrNull(failingSinceMs),
     failures_in_a_row: failures,

@@ -3,13 +3,11 @@ import { Type } from 'typebox';
 import { eventTypes } from '../../events/types.ts';
 import { dialects } from '../../webhooks/dialects.ts';
 import { digestPeriods, signatureKinds } from '../../store/contract/webhooks.ts';
+import { maxCountedEvents } from '../../webhooks/look.ts';
 import { maxCountedForReplay } from '../../webhooks/replays.ts';
 import { batchBounds } from '../../webhooks/settings.ts';
 import { EventShape } from './event-shape.ts';
 import { closed, Id, Time } from './shapes.ts';
-
-/** Beyond it, how many events wait is said as this number. */
-export const maxCountedEvents = 10_000;
 
 const isoTime = Type.String({ format: 'date-time' });
 const orNull = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T) =>

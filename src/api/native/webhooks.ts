@@ -5,7 +5,7 @@ import type { EventLog } from '../../store/contract/log.ts';
 import type { BatchLimits, SendingSettings, Webhook, WebhookStore } from '../../store/contract/webhooks.ts';
 import type { Access } from '../../webhooks/access.ts';
 import type { Endpoints } from '../../webhooks/endpoints.ts';
-import { oldestWaiting, performanceOf } from '../../webhooks/look.ts';
+import { lagOf, performanceOf } from '../../webhooks/look.ts';
 import { type EndpointInput, EndpointRefusedError } from '../../webhooks/settings.ts';
 import type { App } from '../app.ts';
 import { ApiError } from '../errors.ts';
@@ -13,7 +13,6 @@ import { attemptJson, noticeJson, webhookJson } from './webhook-json.ts';
 import {
   createdAnswer,
   detailAnswer,
-  maxCountedEvents,
   newWebhook,
   trialAnswer,
   webhookAnswer,
@@ -130,10 +129,8 @@ function lookingRoutes(app: App, { endpoints, webhooks, log, clock }: WebhookRou
       const accountId = request.account.id;
       const webhook = found(await webhooks.byId(accountId, request.params.id));
       const { cursorId, number } = webhook.progress;
-      const { types } = webhook;
-      const [waiting, oldest, attempts, setAside, notices] = await Promise.all([
-        log.countAfter({ accountId, afterId: cursorId, types, cap: maxCountedEvents }),
-        oldestWaiting(log, webhook),
+      const [{ waitingEvents, lagMs }, attempts, setAside, notices] = await Promise.all([
+        lagOf(log, webhook, clock.now()),
         webhooks.attempts(accountId, webhook.id),
         webhooks.countSetAside(accountId, webhook.id),
         webhooks.notices(accountId, webhook.id),
@@ -143,8 +140,8 @@ function lookingRoutes(app: App, { endpoints, webhooks, log, clock }: WebhookRou
         ...toJson(webhook),
         cursor: cursorId,
         number,
-        waiting_events: waiting,
-        lag_seconds: oldest === undefined ? 0 : Math.max(0, (clock.now() - oldest.timeMs) / 1000),
+        waiting_events: waitingEvents,
+        lag_seconds: lagMs / 1000,
         success_rate: successRate ?? null,
         latency_ms: latency ?? null,
         set_aside_events: setAside,

@@ -5,6 +5,8 @@
  * what they say as mail goes (`pace.ts`) counts for more.
  */
 
+import { isWithin, providerOfHost } from '../../mail/providers.ts';
+
 export interface DestinationLimits {
   readonly connections: number;
   readonly messagesPerConnection: number;
@@ -22,52 +24,43 @@ export interface Destination {
 /** For servers that nothing is known of. */
 const usual: DestinationLimits = { connections: 10, messagesPerConnection: 100, messagesPerMinute: 1200 };
 
-/** By the ends of MX host names, the servers of one provider, whatever the recipient's domain. */
-const providers: readonly {
-  readonly name: string;
-  readonly hosts: readonly string[];
-  readonly limits: DestinationLimits;
-}[] = [
-  provider('google', 'google.com googlemail.com', 20, 100, 3000),
-  provider('outlook.com', 'olc.protection.outlook.com', 15, 100, 1500),
-  provider('microsoft-365', 'mail.protection.outlook.com mx.microsoft', 20, 100, 2000),
-  provider('yahoo', 'yahoodns.net', 10, 20, 600),
-  provider('apple', 'icloud.com', 5, 50, 600),
-  provider('mail.ru', 'mail.ru', 10, 50, 900),
-  provider('yandex', 'yandex.ru yandex.net', 10, 50, 900),
-  provider('rambler', 'rambler.ru', 3, 20, 120),
-  provider('gmx-web.de', 'gmx.net web.de', 8, 50, 600),
-  provider('ionos', 'kundenserver.de ionos.de ionos.com', 8, 50, 600),
-  provider('t-online', 't-online.de', 5, 50, 300),
-  provider('orange', 'orange.fr wanadoo.com', 2, 50, 120),
-  provider('free', 'free.fr', 2, 50, 120),
-  provider('laposte', 'laposte.net', 2, 50, 120),
-  provider('sfr', 'sfr.fr', 2, 50, 120),
-  provider('comcast', 'comcast.net', 5, 50, 300),
-  provider('charter', 'charter.net', 5, 50, 300),
-  provider('cox', 'cox.net', 3, 50, 120),
-  provider('proton', 'protonmail.ch proton.me', 5, 50, 300),
-  provider('fastmail', 'messagingengine.com', 10, 100, 900),
-  provider('zoho', 'zoho.com zoho.eu', 5, 50, 300),
-  provider('qq', 'qq.com', 5, 20, 120),
-  provider('netease', 'netease.com 163.com 126.com', 5, 20, 120),
-  provider('naver', 'naver.com', 5, 20, 300),
-  provider('mimecast', 'mimecast.com', 10, 50, 600),
-  provider('proofpoint', 'pphosted.com ppe-hosted.com', 10, 50, 600),
-  provider('barracuda', 'barracudanetworks.com', 10, 50, 600),
-];
+/** Connections, messages on each of them, messages a minute, by the provider whose servers they are. */
+const limitsOfProviders: Readonly<Record<string, readonly [number, number, number]>> = {
+  google: [20, 100, 3000],
+  'outlook.com': [15, 100, 1500],
+  'microsoft-365': [20, 100, 2000],
+  yahoo: [10, 20, 600],
+  apple: [5, 50, 600],
+  'mail.ru': [10, 50, 900],
+  yandex: [10, 50, 900],
+  rambler: [3, 20, 120],
+  'gmx-web.de': [8, 50, 600],
+  ionos: [8, 50, 600],
+  't-online': [5, 50, 300],
+  orange: [2, 50, 120],
+  free: [2, 50, 120],
+  laposte: [2, 50, 120],
+  sfr: [2, 50, 120],
+  comcast: [5, 50, 300],
+  charter: [5, 50, 300],
+  cox: [3, 50, 120],
+  proton: [5, 50, 300],
+  fastmail: [10, 100, 900],
+  zoho: [5, 50, 300],
+  qq: [5, 20, 120],
+  netease: [5, 20, 120],
+  naver: [5, 20, 300],
+  mimecast: [10, 50, 600],
+  proofpoint: [10, 50, 600],
+  barracuda: [10, 50, 600],
+};
 
-function provider(
-  name: string,
-  hosts: string,
-  connections: number,
-  messagesPerConnection: number,
-  messagesPerMinute: number,
-) {
+function limitsOf(provider: string): DestinationLimits {
+  const [connections, messagesPerConnection, messagesPerMinute] = limitsOfProviders[provider] ?? [];
   return {
-    name,
-    hosts: hosts.split(' '),
-    limits: { connections, messagesPerConnection, messagesPerMinute },
+    connections: connections ?? usual.connections,
+    messagesPerConnection: messagesPerConnection ?? usual.messagesPerConnection,
+    messagesPerMinute: messagesPerMinute ?? usual.messagesPerMinute,
   };
 }
 
@@ -84,9 +77,7 @@ export function destinationOf(
     .filter(({ preference }) => preference === best)
     .map(({ name }) => name)
     .sort();
-  const known = providers.find(({ hosts }) => hosts.some((end) => endsWith(host, end)));
-  const own = [...settings].find(([name]) => name === known?.name || endsWith(host, name))?.[1];
-  return { name: known?.name ?? host, limits: own ?? known?.limits ?? usual };
+  const known = providerOfHost(host);
+  const own = [...settings].find(([name]) => name === known || isWithin(host, name))?.[1];
+  return { name: known ?? host, limits: own ?? (known === undefined ? usual : limitsOf(known)) };
 }
-
-const endsWith = (host: string, end: string): boolean => host === end || host.endsWith(`.${end}`);

@@ -68,6 +68,7 @@ export function pacesConformance(open: OpenStore): void {
       const prune = () =>
         store.retention.prune({
           eventsBeforeMs: startMs + 3,
+          statisticsBeforeMs: 0,
           bodiesBeforeMs: startMs,
           nowMs: startMs + 3,
           limit: 2,

@@ -64,7 +64,13 @@ export function reportsConformance(open: OpenStore): void {
       await using store = await open();
       await store.reports.add(aReport({}));
       await store.reports.add(aReport({ atMs: startMs + 10 }));
-      const prune = { eventsBeforeMs: startMs + 10, bodiesBeforeMs: 0, nowMs: startMs, limit: 10 };
+      const prune = {
+        eventsBeforeMs: startMs + 10,
+        bodiesBeforeMs: 0,
+        statisticsBeforeMs: 0,
+        nowMs: startMs,
+        limit: 10,
+      };
       assert.equal(await store.retention.prune(prune), 1);
       assert.equal(
         (await store.reports.list({ accountId: undefined, withUnclaimed: true, limit: 9 })).length,

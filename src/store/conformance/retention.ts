@@ -14,6 +14,7 @@ function forgetting({ retention }: Store): (day: number) => Promise<void> {
     retention.prune({
       eventsBeforeMs: nowMs - keep.events,
       bodiesBeforeMs: nowMs - keep.bodies,
+      statisticsBeforeMs: nowMs - keep.events,
       nowMs,
       limit: 2,
     });

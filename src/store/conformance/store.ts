@@ -10,6 +10,7 @@ import { queueConformance } from './queue.ts';
 import { reportsConformance } from './reports.ts';
 import { retentionConformance } from './retention.ts';
 import { simulatorConformance } from './simulator.ts';
+import { statisticsConformance } from './statistics.ts';
 import { suppressionsConformance } from './suppressions.ts';
 import { templatesConformance } from './templates.ts';
 import { usersConformance } from './users.ts';
@@ -28,6 +29,7 @@ export function storeConformance(open: OpenStore): void {
   reportsConformance(open);
   retentionConformance(open);
   simulatorConformance(open);
+  statisticsConformance(open);
   suppressionsConformance(open);
   templatesConformance(open);
   usersConformance(open);

@@ -1,5 +1,5 @@
 /** Looking at messages: one whole, or lists by filter. Read-only. */
-import type { Door } from '../../events/types.ts';
+import type { Door, EventType, VisitorKind } from '../../events/types.ts';
 import type { RecipientRole } from './intake.ts';
 import type { AttemptRecord } from './queue.ts';
 
@@ -51,6 +51,27 @@ export interface MessageFilter {
   readonly createdToMs?: number | undefined;
 }
 
+/** Something that happened to messages in a time. */
+export interface Happening {
+  readonly type: EventType;
+  readonly fromMs: number;
+  /** Exclusive. */
+  readonly toMs: number;
+  /** To recipients in this domain, or at this provider ('' for none that is known). */
+  readonly domain?: string | undefined;
+  readonly provider?: string | undefined;
+  /** Of opens and clicks: by one of these. */
+  readonly visitors?: readonly VisitorKind[] | undefined;
+  /** Only where it was the message's first by one of these. */
+  readonly first?: boolean | undefined;
+}
+
+export interface HappenedPage {
+  readonly messages: readonly Message[];
+  /** Where to look on; undefined when there is nothing more. A page may hold fewer than were asked for and not be the last. */
+  readonly nextBeforeId: number | undefined;
+}
+
 export interface MessageStore {
   byId(accountId: number, messageId: number): Promise<Message | undefined>;
   /** Newest first, after the keyset cursor `beforeId`; `skip` passes over as many, at a cost that grows with it. */
@@ -58,6 +79,16 @@ export interface MessageStore {
     filter: MessageFilter,
     page: { limit: number; beforeId?: number | undefined; skip?: number },
   ): Promise<readonly Message[]>;
+  /**
+   * Messages to which it happened, the latest first, each where it happened to it last. Where in the log that is, is known
+   * by the statistics; so a rare event of a long time is found at once.
+   * @param page `beforeId`: an event's id, as `nextBeforeId` has it; `lookAt`: how many events one call looks at
+   */
+  happened(
+    filter: MessageFilter,
+    happening: Happening,
+    page: { limit: number; beforeId?: number | undefined; lookAt: number },
+  ): Promise<HappenedPage>;
   /** Number of matching messages, counted up to `cap`. */
   count(filter: MessageFilter, cap: number): Promise<number>;
   attempts(accountId: number, messageId: number): Promise<readonly AttemptRecord[]>;

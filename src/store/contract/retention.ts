@@ -12,6 +12,8 @@ export interface RetentionStore {
     eventsBeforeMs: number;
     /** Bodies of finished submissions from before this go. */
     bodiesBeforeMs: number;
+    /** Counts of slots from before this go. */
+    statisticsBeforeMs: number;
     nowMs: number;
     limit: number;
   }): Promise<number>;

@@ -17,6 +17,7 @@ import type { QueueStore } from './queue.ts';
 import type { ReportStore } from './reports.ts';
 import type { RetentionStore } from './retention.ts';
 import type { SimulatorStore } from './simulator.ts';
+import type { StatisticsStore } from './statistics.ts';
 import type { SuppressionStore } from './suppressions.ts';
 import type { TemplateStore } from './templates.ts';
 import type { UserStore } from './users.ts';
@@ -40,6 +41,7 @@ export interface Store extends AsyncDisposable {
   readonly replays: ReplayStore;
   readonly users: UserStore;
   readonly simulator: SimulatorStore;
+  readonly statistics: StatisticsStore;
 }
 
 /** Too much waits to be written: the caller should answer "later" (503, 451) and lose nothing by it. */

@@ -11,6 +11,8 @@ import { mailSettingsStore, mailSettingsWrites } from '../sql/mail-settings.ts';
 import { messageStore } from '../sql/messages.ts';
 import { reportStore } from '../sql/reports.ts';
 import { simulatorStore, simulatorWrites } from '../sql/simulator.ts';
+import { statisticsStore } from '../sql/statistics.ts';
+import { statisticsWrites } from '../sql/statistics-counting.ts';
 import { suppressionStore, suppressionWrites } from '../sql/suppressions.ts';
 import { templateStore, templateWrites } from '../sql/templates.ts';
 import { userStore, userWrites } from '../sql/users.ts';
@@ -26,6 +28,7 @@ import { Presence } from './presence.ts';
 import { queueStore } from './queue.ts';
 import { Ranges } from './ranges.ts';
 import { prune } from './retention.ts';
+import { takeTurn } from './statistics-turn.ts';
 import { openWrites } from './writes.ts';
 
 export interface PostgresOptions {
@@ -101,6 +104,9 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Store
     }),
     users: userStore(database, calls(userWrites)),
     simulator: simulatorStore(database, calls(simulatorWrites)),
+    statistics: statisticsStore(database, calls(statisticsWrites), {
+      takeTurn: () => takeTurn(database, processName, clock.now()),
+    }),
     replays: replayStore(database, calls(replayWrites), changes),
     async [Symbol.asyncDispose]() {
       await writes.drained();

@@ -1,8 +1,16 @@
 /** Looking at messages. Read-only: rows of messages are written by intake, queue and log. */
-import type { Message, MessageFilter, MessageState, MessageStore } from '../contract/messages.ts';
+import type {
+  HappenedPage,
+  Happening,
+  Message,
+  MessageFilter,
+  MessageState,
+  MessageStore,
+} from '../contract/messages.ts';
 import type { RecipientRole } from '../contract/intake.ts';
 import type { AttemptRecord } from '../contract/queue.ts';
 import type { Door } from '../../events/types.ts';
+import { findEvents } from './happened.ts';
 import type { Parameter, Reader } from './statements.ts';
 import { endOfIds, type IdWindows, inside, type MessageWindow } from './windows.ts';
 
@@ -147,8 +155,63 @@ async function countIn(reader: Reader, { clause, values }: Matching, cap: number
   return row?.n ?? 0;
 }
 
+const idsAtOnce = 50;
+const idPlaces = Array.from({ length: idsAtOnce }, () => '?').join(', ');
+
+/** Of these messages, those that match, by their ids. */
+async function matchingOf(
+  reader: Reader,
+  windows: IdWindows,
+  filter: MessageFilter,
+  ids: readonly number[],
+): Promise<ReadonlyMap<number, Message>> {
+  const found = new Map<number, Message>();
+  const byWindow = Map.groupBy(ids, (id) => windows.aroundMessage(id).fromId);
+  for (const some of byWindow.values()) {
+    for (let start = 0; start < some.length; start += idsAtOnce) {
+      const { clause, values } = matching(filter, windows.aroundMessage(some[start] ?? 0));
+      // A fixed number of places, so that there is one text of the statement.
+      const places = Array.from({ length: idsAtOnce }, (_, index) => some[start + index] ?? 0);
+      const sql = `${selectMessages} ${clause} AND m.id IN (${idPlaces})`;
+      for (const row of await reader.all<MessageRow>(sql, ...values, ...places)) {
+        found.set(row.id, toMessage(row));
+      }
+    }
+  }
+  return found;
+}
+
+async function happened(
+  reader: Reader,
+  windows: IdWindows,
+  filter: MessageFilter,
+  happening: Happening,
+  { limit, beforeId, lookAt }: { limit: number; beforeId?: number | undefined; lookAt: number },
+): Promise<HappenedPage> {
+  const entries: { readonly eventId: number; readonly message: Message }[] = [];
+  let lookOnFromId: number | undefined;
+  const search = { accountId: filter.accountId, happening, beforeId, lookAt };
+  for await (const looked of findEvents(reader, search)) {
+    const standing = looked.found.filter(({ stands }) => stands);
+    const ids = standing.map(({ messageId }) => messageId);
+    const known = await matchingOf(reader, windows, filter, ids);
+    for (const { id: eventId, messageId } of standing) {
+      const message = known.get(messageId);
+      if (message !== undefined) entries.push({ eventId, message });
+    }
+    // One more than a page holds says that there is another page.
+    if (entries.length > limit) {
+      const page = entries.slice(0, limit);
+      return { messages: page.map(({ message }) => message), nextBeforeId: page.at(-1)?.eventId };
+    }
+    lookOnFromId = looked.lookOnFromId;
+  }
+  return { messages: entries.map(({ message }) => message), nextBeforeId: lookOnFromId };
+}
+
 export function messageStore(reader: Reader, windows: IdWindows): MessageStore {
   return {
+    happened: async (filter, happening, page) => await happened(reader, windows, filter, happening, page),
     async byId(accountId, messageId) {
       const { clause, values } = inside('s.id', windows.aroundMessage(messageId).submissions);
       const row = await reader.get<MessageRow>(

@@ -8,6 +8,7 @@ import type { Writer } from './statements.ts';
 export interface PruneInput {
   readonly eventsBeforeMs: number;
   readonly bodiesBeforeMs: number;
+  readonly statisticsBeforeMs: number;
   readonly nowMs: number;
   readonly limit: number;
 }
@@ -49,12 +50,54 @@ async function pruneDestinations(database: Writer, { eventsBeforeMs, limit }: Pr
   );
 }
 
+/** So much of an account's counts goes at a time: a quarter of a day has no more than some thousand rows. */
+const slotsAtOnceMs = 6 * 3_600_000;
+const statisticsScopes = ['all', 'domain', 'rest', 'tag', 'other-tags'];
+
+/** The oldest slots of the account that has the oldest. */
+async function pruneStatistics(database: Writer, { statisticsBeforeMs }: PruneInput): Promise<number> {
+  const account = await database.get<{ id: number; oldest: number }>(
+    `SELECT account_id AS id, oldest_slot_ms AS oldest FROM statistics_cursors WHERE oldest_slot_ms < ?
+     ORDER BY oldest_slot_ms LIMIT 1`,
+    statisticsBeforeMs,
+  );
+  if (account === undefined) return 0;
+  const beforeMs = Math.min(statisticsBeforeMs, account.oldest + slotsAtOnceMs);
+  let total = 0;
+  for (const scope of statisticsScopes) {
+    total += await database.run(
+      'DELETE FROM statistics WHERE account_id = ? AND scope = ? AND slot_ms < ?',
+      account.id,
+      scope,
+      beforeMs,
+    );
+  }
+  await database.run(
+    `UPDATE statistics_cursors SET oldest_slot_ms =
+       (SELECT min(slot_ms) FROM statistics WHERE account_id = ? AND scope = 'all') WHERE account_id = ?`,
+    account.id,
+    account.id,
+  );
+  return total;
+}
+
+async function pruneProviders(database: Writer, { statisticsBeforeMs, limit }: PruneInput): Promise<number> {
+  return await database.run(
+    `DELETE FROM domain_providers WHERE domain IN
+       (SELECT domain FROM domain_providers WHERE seen_at_ms < ? ORDER BY seen_at_ms LIMIT ?)`,
+    statisticsBeforeMs,
+    limit,
+  );
+}
+
 /** @returns how many rows went */
 export async function pruneSmall(database: Writer, input: PruneInput): Promise<number> {
   return (
     (await pruneKeys(database, input)) +
     (await pruneReports(database, input)) +
     (await pruneRanges(database, input)) +
-    (await pruneDestinations(database, input))
+    (await pruneDestinations(database, input)) +
+    (await pruneStatistics(database, input)) +
+    (await pruneProviders(database, input))
   );
 }

@@ -18,6 +18,7 @@ import { paceStore } from './paces.ts';
 import { queueStore } from './queue.ts';
 import { reportStore } from '../sql/reports.ts';
 import { simulatorStore } from '../sql/simulator.ts';
+import { statisticsStore } from '../sql/statistics.ts';
 import { suppressionStore } from '../sql/suppressions.ts';
 import { templateStore } from '../sql/templates.ts';
 import { userStore } from '../sql/users.ts';
@@ -94,6 +95,8 @@ export async function openSqliteStore(
     replays: replayStore(reader, verbs.replays, changedWebhooks),
     users: userStore(reader, verbs.users),
     simulator: simulatorStore(reader, verbs.simulator),
+    // One process has the folder: it is always its turn.
+    statistics: statisticsStore(reader, verbs.statistics, { takeTurn: async () => true }),
     async [Symbol.asyncDispose]() {
       await writer.close();
       reader.close();

@@ -10,6 +10,7 @@ import { paceWrites } from '../sql/paces.ts';
 import { reportWrites } from '../sql/reports.ts';
 import { retentionWrites } from './retention.ts';
 import { simulatorWrites } from '../sql/simulator.ts';
+import { statisticsWrites } from '../sql/statistics-counting.ts';
 import { suppressionWrites } from '../sql/suppressions.ts';
 import { templateWrites } from '../sql/templates.ts';
 import { userWrites } from '../sql/users.ts';
@@ -33,4 +34,5 @@ export const writes = {
   replays: replayWrites,
   users: userWrites,
   simulator: simulatorWrites,
+  statistics: statisticsWrites,
 };
