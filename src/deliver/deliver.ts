@@ -296,7 +296,7 @@ class DeliveryLoop implements Delivery {
   ): Promise<AttemptEnd | GivenBack> {
     const nowMs = this.#clock.now();
     const limitMs = nowMs + this.#limits.attemptMs;
-    const mayBeLost = limitMs >= leaseEndsAtMs || nowMs >= this.#queue.heldUntilMs();
+    const mayBeLost = limitMs >= leaseEndsAtMs || nowMs >= this.#queue.heldUntilMs(message.lease);
     if (this.#stopped.aborted || mayBeLost) return { dueAtMs: nowMs };
     const read = await this.#bodies.read(message.submissionId);
     if (read.kind !== 'read') return this.#withoutBody(read);

@@ -85,6 +85,14 @@ describe('processes on PostgreSQL', { skip: withoutPostgres }, () => {
       [after] = await claim(other.store);
     }
     assert.equal(after?.messageId, before.messageId);
+
+    // It goes on, and is seen again: what it begins now of its old claims would be sent twice.
+    await paused.clock.advance(other.clock.now() - startMs);
+    await accepted(other.store, aSubmission(accountId));
+    const [fresh] = await claim(paused.store);
+    assert.ok(fresh);
+    assert.ok(paused.store.queue.heldUntilMs(fresh.lease) > paused.clock.now());
+    assert.ok(paused.store.queue.heldUntilMs(before.lease) < paused.clock.now());
     assert.equal(await paused.store.queue.settle(delivered(before)), false);
     assert.equal(await other.store.queue.settle(delivered(after)), true);
     assert.equal((await other.store.log.ofMessage(accountId, before.messageId)).length, 2);

@@ -86,10 +86,11 @@ export interface QueueStore {
    */
   claim(input: { nowMs: number; leaseMs: number; limit: number }): Promise<readonly ClaimedMessage[]>;
   /**
-   * Until when others surely leave alone what this process has claimed; it moves on as long as the process is seen.
-   * What was claimed and not begun by then may be another's, whatever its lease says.
+   * Until when others surely leave alone what this process has claimed; it moves on as long as the process is seen, and
+   * never again for a lease that it has lost by not being seen. What was claimed and not begun by then may be another's,
+   * whatever its lease's end says.
    */
-  heldUntilMs(): number;
+  heldUntilMs(lease: number): number;
   /** When the next message falls due (ms), undefined when the queue is empty. A lease counts as due at its end. */
   nextDueAtMs(): Promise<number | undefined>;
   /**

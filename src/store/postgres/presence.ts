@@ -22,6 +22,12 @@ export interface PresenceDependencies {
   readonly onFreed: () => void;
 }
 
+interface Said {
+  /** The last lease that was given, if nobody knew of this process any more: its row was new. */
+  lost_lease: number | null;
+  freed: number;
+}
+
 export class Presence implements AsyncDisposable {
   readonly #deps: PresenceDependencies;
   readonly #stop = new AbortController();
@@ -29,6 +35,8 @@ export class Presence implements AsyncDisposable {
   /** When its last word went out, and since when none was missing. */
   #saidAtMs = -Infinity;
   #steadySinceMs = -Infinity;
+  /** Leases up to this number may be another's, whatever was said since: it was taken for dead after they were given. */
+  #lostLease = 0;
 
   private constructor(deps: PresenceDependencies) {
     this.#deps = deps;
@@ -42,14 +50,18 @@ export class Presence implements AsyncDisposable {
     return presence;
   }
 
-  /** Until when nobody may take what this process has. */
-  get heldUntilMs(): number {
+  /** Until when nobody may take what it has under a lease; long past if somebody already may have. */
+  heldUntilMs(lease: number): number {
+    return lease <= this.#lostLease ? -Infinity : this.#saysUntilMs;
+  }
+
+  get #saysUntilMs(): number {
     return this.#saidAtMs + shareHoldsForMs;
   }
 
   /** Makes sure that others can see it: what it takes when they cannot, nobody would free. */
   async assure(): Promise<void> {
-    if (this.#deps.clock.now() >= this.heldUntilMs) await this.#say();
+    if (this.#deps.clock.now() >= this.#saysUntilMs) await this.#say();
   }
 
   /** Others need not wait for its word to run out. */
@@ -57,7 +69,8 @@ export class Presence implements AsyncDisposable {
     this.#stop.abort();
     await this.#loop;
     const { database, clock, processName } = this.#deps;
-    await database.run(`WITH ${freeDead('name = ?')}`, processName, clock.now()).catch(() => undefined);
+    const sql = `WITH ${freeDead('name = ?')} SELECT count(*) FROM freed`;
+    await database.get(sql, processName, clock.now()).catch(() => undefined);
   }
 
   async #run(): Promise<void> {
@@ -74,11 +87,13 @@ export class Presence implements AsyncDisposable {
     const nowMs = clock.now();
     if (nowMs - this.#saidAtMs > deafMs) this.#steadySinceMs = nowMs;
     const mayJudge = nowMs - this.#steadySinceMs >= listenMs;
-    const freed = await database.run(
+    const said = await database.get<Said>(
       `WITH said AS (
          INSERT INTO processes (name, alive_until_ms) VALUES (?, ?)
          ON CONFLICT (name) DO UPDATE SET alive_until_ms = excluded.alive_until_ms
-       ), ${freeDead('alive_until_ms < ? AND name <> ?')}`,
+         RETURNING CASE WHEN xmax = 0 THEN (SELECT last_value - (NOT is_called)::int FROM lease_numbers) END AS lost_lease
+       ), ${freeDead('alive_until_ms < ? AND name <> ?')}
+       SELECT (SELECT lost_lease FROM said), (SELECT count(*) FROM freed) AS freed`,
       processName,
       nowMs + shareHoldsForMs,
       mayJudge ? nowMs : 0,
@@ -86,15 +101,19 @@ export class Presence implements AsyncDisposable {
       nowMs,
     );
     this.#saidAtMs = nowMs;
-    if (freed > 0) onFreed();
+    this.#lostLease = Math.max(this.#lostLease, said?.lost_lease ?? 0);
+    if ((said?.freed ?? 0) > 0) onFreed();
   }
 }
 
 /**
- * The end of a statement that forgets processes: what they had claimed falls due, their endpoints are free. Its last
- * parameter is now; it counts the messages.
+ * The part of a statement that forgets processes: what they had claimed falls due (`freed`, a row for each message),
+ * their endpoints are free. Its last parameter is now.
  */
 const freeDead = (which: string): string => `
   dead AS (DELETE FROM processes WHERE ${which} RETURNING name),
-  abandoned AS (DELETE FROM webhook_holders USING dead WHERE holder = dead.name)
-  UPDATE queue SET due_at_ms = ?, lease = 0, holder = '' FROM dead WHERE queue.lease > 0 AND holder = dead.name`;
+  abandoned AS (DELETE FROM webhook_holders USING dead WHERE holder = dead.name),
+  freed AS (
+    UPDATE queue SET due_at_ms = ?, lease = 0, holder = '' FROM dead WHERE queue.lease > 0 AND holder = dead.name
+    RETURNING message_id
+  )`;

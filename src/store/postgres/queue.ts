@@ -21,7 +21,7 @@ export function queueStore(parts: QueueParts): QueueStore {
   return {
     settle,
     subscribe,
-    heldUntilMs: () => presence.heldUntilMs,
+    heldUntilMs: (lease) => presence.heldUntilMs(lease),
     async claim(input) {
       await presence.assure();
       return claim(parts, input);
