@@ -24,8 +24,6 @@ export interface Surroundings {
   readonly clock?: Clock;
   readonly random?: Random;
   readonly logger?: Logger;
-  /** Ends the waiting for a database that is away; what has started is stopped by disposing. */
-  readonly stop?: AbortSignal;
 }
 
 /** What every room gets from. */
@@ -47,9 +45,6 @@ export interface Ground {
   readonly running: AsyncDisposableStack;
 }
 
-/** A process that starts during a failover waits: one that ended instead would be given up by who restarts it. */
-const databaseAwayMs = 1_000;
-
 export async function prepareGround(
   config: Config,
   surroundings: Surroundings,
@@ -58,15 +53,8 @@ export async function prepareGround(
   const { clock = systemClock, random = systemRandom } = surroundings;
   const logger = surroundings.logger ?? pino({ level: config.logLevel });
   const processName = random.bytes(9).toString('base64url');
-  const waitForDatabase = async (error: Error) => {
-    if (surroundings.stop?.aborted) throw error;
-    logger.warn({ err: error }, 'the database cannot be reached, it is tried again');
-    await clock.sleep(databaseAwayMs, surroundings.stop);
-  };
   const bodies = running.use(await openBodies(config, { clock, random, logger }));
-  const opened = running.use(
-    await openStore(config, { purpose: 'serve', processName, clock, bodies, waitForDatabase }),
-  );
+  const opened = running.use(await openStore(config, { purpose: 'serve', processName, clock, bodies }));
   const store = remembering(opened, clock);
   const keys = deriveKeys(config.secrets.length > 0 ? config.secrets : readOrMakeSecrets(config.dataFolder));
   if (!(await store.identity.bindSecret(keys.fingerprint))) {

@@ -1,5 +1,5 @@
 /** `aftersend serve`: starts the service, says where it is, and stops it when asked. */
-import { pino } from 'pino';
+import { type Logger, pino } from 'pino';
 import { createAccount, type Provisioned, ProvisionError } from '../accounts/provision.ts';
 import { type Service, startService } from '../compose.ts';
 import type { Role } from '../config/readers.ts';
@@ -7,6 +7,7 @@ import type { Config } from '../config/settings.ts';
 import { invitationLink, makeInvitation } from '../users/people.ts';
 import { systemClock, systemRandom } from '../platform/clock.ts';
 import { hostInUrl } from '../platform/listening.ts';
+import { StoreBusyError } from '../store/contract/store.ts';
 
 interface Moments {
   readonly stop: AbortSignal;
@@ -18,12 +19,13 @@ interface Moments {
 export async function serve(config: Config, { stop, started }: Moments): Promise<number> {
   // Logs go to standard error: standard output is for the person who started it.
   const logger = pino({ level: config.logLevel }, pino.destination(2));
-  await using service = await startService(config, { logger, stop });
+  const patiently = <T>(work: () => Promise<T>) => whenReachable(work, config, logger, stop);
+  await using service = await patiently(() => startService(config, { logger }));
   started();
   // Where people are served, they are told how to come in.
   const servesPeople = config.roles.has('api');
-  const first = servesPeople ? await firstAccount(service) : undefined;
-  const link = servesPeople ? await firstLink(service) : undefined;
+  const first = servesPeople ? await patiently(() => firstAccount(service)) : undefined;
+  const link = servesPeople ? await patiently(() => firstLink(service)) : undefined;
   process.stdout.write(`${welcome(config, service, first, link)}\n`);
   await new Promise<void>((resolve) => {
     if (stop.aborted) resolve();
@@ -31,6 +33,27 @@ export async function serve(config: Config, { stop, started }: Moments): Promise
   });
   process.stdout.write('\nstopping: finishing what is under way\n');
   return 0;
+}
+
+const databaseAwayMs = 1_000;
+
+/** A process that starts during a failover waits: one that ended instead would be given up by who restarts it. */
+async function whenReachable<T>(
+  work: () => Promise<T>,
+  config: Config,
+  logger: Logger,
+  stop: AbortSignal,
+): Promise<T> {
+  for (;;) {
+    try {
+      return await work();
+    } catch (error) {
+      const mayWait = error instanceof StoreBusyError && config.database !== undefined;
+      if (!mayWait || stop.aborted) throw error;
+      logger.warn({ err: error }, 'the database cannot be reached, it is tried again');
+      await systemClock.sleep(databaseAwayMs, stop);
+    }
+  }
 }
 
 /** At the first start there is nobody yet: makes an account to begin with. */

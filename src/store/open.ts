@@ -1,7 +1,7 @@
 /** Opens the store that the operator chose: the data folder's own, or the PostgreSQL that several processes share. */
 import type { Clock } from '../platform/clock.ts';
 import type { BodyPlace } from './contract/bodies.ts';
-import { type Store, StoreBusyError } from './contract/store.ts';
+import type { Store } from './contract/store.ts';
 import { openSqliteStore } from './sqlite/open.ts';
 
 /** Where the PostgreSQL is, and how many connections a process may have to it. */
@@ -26,14 +26,12 @@ export interface StoreUser {
   readonly clock: Clock;
   /** Where bodies are that are not in the database; the store does not dispose of it. */
   readonly bodies?: BodyPlace | undefined;
-  /** Waits when the database cannot be reached; then it is tried again. Throws when it has waited enough. */
-  readonly waitForDatabase?: (error: StoreBusyError) => Promise<void>;
 }
 
 /** @throws FolderLockedError, FolderUnusableError, StoreUnusableError, StoreBusyError when the database cannot be reached */
 export async function openStore(
   { dataFolder, database }: StorePlace,
-  { purpose, processName, clock, bodies, waitForDatabase }: StoreUser,
+  { purpose, processName, clock, bodies }: StoreUser,
 ): Promise<Store> {
   if (database === undefined) return openSqliteStore(dataFolder, purpose, bodies);
   // Loaded when it is asked for: most installations never do.
@@ -41,12 +39,5 @@ export async function openStore(
   const { openPostgresStore } = await import('./postgres/open.ts');
   const { url, listenUrl, connections } = database;
   const limits = { ...defaultDatabaseLimits, connections };
-  for (;;) {
-    try {
-      return await openPostgresStore({ url, listenUrl, clock, processName, limits, bodies });
-    } catch (error) {
-      if (waitForDatabase === undefined || !(error instanceof StoreBusyError)) throw error;
-      await waitForDatabase(error);
-    }
-  }
+  return openPostgresStore({ url, listenUrl, clock, processName, limits, bodies });
 }

@@ -97,7 +97,7 @@ export class Sender {
       replay?.id ?? 0,
       // What was suspected before a restart may be well by now.
       byThisClock({ ...giveUpSearch(stream.progress), digest }, deps.clock.now()),
-      { ...deps, onOutdated: () => this.#stopping.abort() },
+      { ...deps, stopping: this.#stopping },
     );
     this.#collector = this.#collectOn();
     this.#done = this.#run();

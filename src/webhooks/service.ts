@@ -4,13 +4,15 @@
  */
 import type { Clock } from '../platform/clock.ts';
 import type { EventLog } from '../store/contract/log.ts';
+import { StoreBusyError } from '../store/contract/store.ts';
 import { type ReplayStore, shareHoldsForMs, type WebhookStore } from '../store/contract/webhooks.ts';
 import { Sender, type SenderDependencies, type Stream } from './sender.ts';
 import { type Slot, Slots } from './slots.ts';
 import { liveSource, replaySource } from './sources.ts';
 
-/** The wait before a sender that the store has failed is started again. */
+/** The wait before a sender that has failed is started again, and one that the store has failed for a while. */
 const restartMs = 30_000;
+const storeAwayMs = 1_000;
 /** How often it asks which endpoints are its own, among the processes that send. */
 const shareEveryMs = 5_000;
 /** Unanswered for so long, it stops sending: well before others may take its endpoints. */
@@ -155,14 +157,15 @@ class WebhookService implements AsyncDisposable {
       .then(() => this.#replace(webhookId))
       .catch((error: unknown) => {
         this.#deps.logger.error({ webhook: webhookId, error }, 'a webhook endpoint could not be started');
-        void this.#renewLater(webhookId);
+        void this.#renewLater(webhookId, error);
       });
     this.#changes.set(webhookId, change);
     void change.finally(() => this.#changes.get(webhookId) === change && this.#changes.delete(webhookId));
   }
 
-  async #renewLater(webhookId: number): Promise<void> {
-    await this.#clock.sleep(restartMs, this.#closing.signal);
+  async #renewLater(webhookId: number, error: unknown): Promise<void> {
+    const waitMs = error instanceof StoreBusyError ? storeAwayMs : restartMs;
+    await this.#clock.sleep(waitMs, this.#closing.signal);
     if (!this.#closing.signal.aborted) this.#renew(webhookId);
   }
 
@@ -205,7 +208,7 @@ class WebhookService implements AsyncDisposable {
         (error: unknown) => {
           const line = { webhook: webhookId, error };
           this.#deps.logger.error(line, 'a webhook endpoint stopped and is started again');
-          void this.#renewLater(webhookId);
+          void this.#renewLater(webhookId, error);
         },
       );
     }

@@ -1,12 +1,20 @@
 /** How far a stream has come, in memory and in the store: what moved is saved in groups, and never lost on the way. */
 import type { Clock } from '../platform/clock.ts';
-import type { NewNotice, StreamProgress } from '../store/contract/webhook-progress.ts';
+import { StoreBusyError } from '../store/contract/store.ts';
+import type {
+  NewNotice,
+  ProgressSave,
+  ProgressSaved,
+  StreamProgress,
+} from '../store/contract/webhook-progress.ts';
 import type { Webhook, WebhookStore } from '../store/contract/webhooks.ts';
 import { Journal } from './journal.ts';
 
 /** A cursor that moved is saved after so long, or so many requests. */
 const saveAfterMs = 1_000;
 const saveAfterRequests = 500;
+/** A store that fails is tried again after this. */
+const storeAwayMs = 500;
 
 /** The settings changed or the endpoint went while a batch was under way: whoever runs the sender starts it anew. */
 export class OutdatedError extends Error {
@@ -16,7 +24,8 @@ export class OutdatedError extends Error {
 interface StateDependencies {
   readonly webhooks: Pick<WebhookStore, 'saveProgress'>;
   readonly clock: Clock;
-  readonly onOutdated: () => void;
+  /** The stream's own: aborted when it is stopped, and by itself when it is outdated. */
+  readonly stopping: AbortController;
 }
 
 export interface SaveExtras {
@@ -75,23 +84,30 @@ export class StreamState {
   async save(always = false, { notices = [], pause, finishedAtMs }: SaveExtras = {}): Promise<void> {
     await this.#saving;
     if (!always && this.#unsavedSinceMs === undefined) return;
-    const { webhooks, clock, onOutdated } = this.#deps;
+    const { clock, stopping } = this.#deps;
     this.#unsavedSinceMs = undefined;
-    const saved = await webhooks
-      .saveProgress({
-        ...this.#facts,
-        progress: this.progress,
-        ...this.journal.empty(),
-        notices,
-        pause,
-        finishedAtMs,
-      })
-      .catch((error: unknown) => {
+    const input = { ...this.#facts, progress: this.progress, ...this.journal.empty() };
+    const saved = await this.#savePatiently({ ...input, notices, pause, finishedAtMs }).catch(
+      (error: unknown) => {
         this.#unsavedSinceMs ??= clock.now();
         throw error;
-      });
+      },
+    );
     if (saved === 'saved') return;
-    onOutdated();
+    stopping.abort();
     throw new OutdatedError();
+  }
+
+  /** A store that is away comes back: what was sent meanwhile would be sent again if it were forgotten. */
+  async #savePatiently(input: ProgressSave): Promise<ProgressSaved> {
+    const { webhooks, clock, stopping } = this.#deps;
+    for (;;) {
+      try {
+        return await webhooks.saveProgress(input);
+      } catch (error) {
+        if (!(error instanceof StoreBusyError) || stopping.signal.aborted) throw error;
+        await clock.sleep(storeAwayMs, stopping.signal);
+      }
+    }
   }
 }

@@ -2,6 +2,7 @@
  * A primary and its synchronous standby, on two ports that stay theirs: whoever is promoted, the URL of both leads to
  * it. Failing over and building the lost one anew is what an operator's tools do (Patroni, repmgr, pg_auto_failover).
  */
+import { setTimeout as pause } from 'node:timers/promises';
 import { Client } from 'pg';
 import { type PostgresServer, standbyName, startPostgres } from './postgres.ts';
 import { freePorts } from './service.ts';
@@ -41,8 +42,16 @@ export class PostgresPair implements AsyncDisposable {
     return ask<Row>(this.#primary.port, sql, database);
   }
 
-  /** The primary's end, as by a power cut. Nothing takes writes until `promote`. */
-  async killPrimary(): Promise<void> {
+  /**
+   * The primary's end, as by a power cut. Nothing takes writes until `promote`.
+   * @param deafMs for so long before, the standby hears nothing more: what is committed then is at the primary alone
+   */
+  async killPrimary({ deafMs = 0 } = {}): Promise<void> {
+    if (deafMs > 0) {
+      const [sender] = await this.ask<{ pid: number }>('SELECT pid FROM pg_stat_replication');
+      if (sender !== undefined) process.kill(sender.pid, 'SIGSTOP');
+      await pause(deafMs);
+    }
     await this.#primary.kill();
   }
 

@@ -3,7 +3,7 @@
  * a whole test run (`one-postgres.ts`), or else the file that asks for it; each test has a fresh database in it. Whoever
  * kills one, or wants a primary with its standby, starts servers of its own.
  */
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
   chownSync,
@@ -20,6 +20,7 @@ import { dirname, join, relative } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import { findPeer } from '../../scripts/peers.mjs';
+import { Printed } from './program.ts';
 import { freePorts } from './service.ts';
 
 const oldestVersion = 15;
@@ -73,13 +74,15 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
       ? ['initdb', '-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--no-locale', '--no-sync']
       : ['pg_basebackup', '-D', data, '-d', followed(options.standbyOf), '-R', '-c', 'fast', '--no-sync'];
   const [program = '', ...args] = make;
-  const { status, stderr } = spawnSync(join(programs.folder, program), args, {
+  const making = spawn(join(programs.folder, program), args, {
     ...user,
     cwd: folder,
     env: { ...process.env, ...programs.env },
-    encoding: 'utf8',
+    stdio: ['ignore', 'ignore', 'pipe'],
   });
-  if (status !== 0) throw new Error(`${program} failed: ${stderr}`);
+  const said = new Printed(making.stderr);
+  const [status] = (await once(making, 'close')) as [number | null];
+  if (status !== 0) throw new Error(`${program} failed: ${said.text}`);
   return serve(programs, folder, data, options);
 }
 

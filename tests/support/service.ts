@@ -73,6 +73,11 @@ export class TestService implements AsyncDisposable {
     return code;
   }
 
+  /** Stops it in the middle of whatever it does, and lets it go on. */
+  signal(name: 'SIGSTOP' | 'SIGCONT'): void {
+    if (this.#process !== undefined) process.kill(this.#process.pid, name);
+  }
+
   /** What it has printed since its last start, for the person who started it. */
   get printed(): string {
     return this.#process?.stdout.text ?? '';
