@@ -49,6 +49,7 @@ class WebhookService implements AsyncDisposable {
   #unsubscribe: readonly (() => void)[] = [];
   /** The endpoints that no other process sends for. */
   #held: ReadonlySet<number> = new Set();
+  #revisions: ReadonlyMap<number, string> = new Map();
   #sharedAtMs = 0;
   #asking: Promise<void> | undefined;
   #sharing: Promise<void> = Promise.resolve();
@@ -110,9 +111,10 @@ class WebhookService implements AsyncDisposable {
     const { webhooks } = this.#deps;
     const askedAtMs = this.#clock.now();
     try {
-      const { held, excess } = await webhooks.takeShare();
+      const { held, excess, revisions } = await webhooks.takeShare();
       this.#sharedAtMs = askedAtMs;
       this.#hold(new Set([...held].filter((id) => !excess.has(id))));
+      this.#seeChanges(revisions);
       for (const id of excess) await this.#changes.get(id);
       if (excess.size > 0) await webhooks.letGo([...excess]);
     } catch (error) {
@@ -142,6 +144,15 @@ class WebhookService implements AsyncDisposable {
     this.#held = held;
     for (const id of held) if (!before.has(id)) this.#renew(id);
     for (const id of before) if (!held.has(id)) this.#renew(id);
+  }
+
+  /** Finds what a lost notice would have told of; what was heard of is only begun once more. */
+  #seeChanges(revisions: ReadonlyMap<number, string>): void {
+    const before = this.#revisions;
+    this.#revisions = revisions;
+    for (const [id, revision] of revisions) {
+      if (this.#held.has(id) && (before.get(id) ?? revision) !== revision) this.#renew(id);
+    }
   }
 
   #wake(accountIds: ReadonlySet<number>): void {

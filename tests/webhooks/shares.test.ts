@@ -33,10 +33,10 @@ class PausableClock extends ManualClock {
 }
 
 /** A process that sends to webhooks. */
-async function start(url: string, processName: string) {
+async function start(url: string, processName: string, listenUrl = url) {
   await using stack = new AsyncDisposableStack();
   const clock = new PausableClock();
-  const store = stack.use(await openPostgresStore({ url, clock, processName }));
+  const store = stack.use(await openPostgresStore({ url, listenUrl, clock, processName }));
   const agent = stack.adopt(agentWith(), (open) => open.destroy());
   const { post } = stack.use(openPost(agent, clock));
   const { log, webhooks, replays } = store;
@@ -87,6 +87,35 @@ describe('endpoints of several processes', { skip: withoutPostgres }, () => {
     assert.deepEqual(
       [...times.values()].slice(1).map(({ length }) => length),
       [1, 1],
+    );
+  });
+
+  test('what an owner changes is done also when no notice tells of it', async () => {
+    const url = await freshDatabase();
+    await using receiver = await Receiver.open();
+    // It listens where nobody says anything.
+    await using deaf = await start(url, 'deaf', await freshDatabase());
+    const clock = new ManualClock();
+    await using console = await openPostgresStore({ url, clock, processName: 'console' });
+    const { id: accountId } = await anAccount(console);
+    const { webhook } = await deaf.endpoints.create(accountId, {
+      url: receiver.url,
+      dialect: 'aftersend',
+      types: ['accepted'],
+      options: { framing: 'single' },
+    });
+    await deaf.clock.advance(shareHoldsForMs / 4);
+    const moved = {
+      accountId,
+      webhookId: webhook.id,
+      url: new URL('/moved', receiver.url).href,
+      atMs: clock.now() + 1,
+    };
+    assert.ok(await console.webhooks.change(moved));
+    await accepted(console, aSubmission(accountId));
+    await until(
+      async () => deaf.clock.advance(1000),
+      () => receiver.requests.some(({ path }) => path === '/moved'),
     );
   });
 });

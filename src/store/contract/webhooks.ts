@@ -114,6 +114,8 @@ export interface WebhookShare {
   readonly held: ReadonlySet<number>;
   /** Of those, what others should have instead. */
   readonly excess: ReadonlySet<number>;
+  /** Something else for an endpoint each time that its owner has changed it, where notices of that may be lost. */
+  readonly revisions: ReadonlyMap<number, string>;
 }
 
 /** How long a process that has gone silent keeps others from its endpoints. */

@@ -13,8 +13,14 @@ interface Standing {
   attended: number;
   senders: number;
   sends: number | null;
-  held: number[];
+  /** Numbers in an array come as text. */
+  held: string[];
+  revisions: string[];
 }
+
+/** What tells that an endpoint `w` was changed, switched on or off, or got a replay. */
+const revision =
+  "concat_ws(' ', w.changed_at_ms, w.paused_by, (SELECT max(id) FROM webhook_replays WHERE webhook_id = w.id))";
 
 /** Of what stands: an endpoint that was removed is nobody's. */
 const standingSql = `
@@ -23,18 +29,29 @@ const standingSql = `
     (SELECT count(*) FROM processes WHERE sends = 1) AS senders,
     (SELECT sends FROM processes WHERE name = ?) AS sends,
     ARRAY(SELECT h.webhook_id FROM webhook_holders h JOIN webhooks w ON w.id = h.webhook_id
-          WHERE h.holder = ? ORDER BY h.webhook_id) AS held`;
+          WHERE h.holder = ? ORDER BY h.webhook_id) AS held,
+    ARRAY(SELECT ${revision} FROM webhook_holders h JOIN webhooks w ON w.id = h.webhook_id
+          WHERE h.holder = ? ORDER BY h.webhook_id) AS revisions`;
 
 /** Most askings change nothing: one statement sees that. @returns undefined if there is something to take */
 export async function settledShare(database: Reader, processName: string): Promise<WebhookShare | undefined> {
-  const standing = await database.get<Standing>(standingSql, processName, processName);
+  const standing = await database.get<Standing>(standingSql, processName, processName, processName);
   if (standing?.sends !== 1 || standing.attended < standing.endpoints) return undefined;
-  return shareOf(standing.held.map(Number), standing);
+  const { held, revisions } = standing;
+  const rows = held.map((id, index) => ({ id: Number(id), revision: revisions[index] ?? '' }));
+  return shareOf(rows, standing);
 }
 
-function shareOf(ids: readonly number[], { endpoints, senders }: Counts): WebhookShare {
+interface Held {
+  readonly id: number;
+  readonly revision: string;
+}
+
+function shareOf(rows: readonly Held[], { endpoints, senders }: Counts): WebhookShare {
   const share = Math.ceil(endpoints / Math.max(1, senders));
-  return { held: new Set(ids), excess: new Set(ids.slice(share)) };
+  const ids = rows.map(({ id }) => id);
+  const revisions = new Map(rows.map(({ id, revision }) => [id, revision]));
+  return { held: new Set(ids), excess: new Set(ids.slice(share)), revisions };
 }
 
 interface Counts {
@@ -62,14 +79,12 @@ export async function takeShare(transaction: Transaction, processName: string): 
   const { endpoints = 0, senders = 1 } = (await transaction.get<Counts>(countSql)) ?? {};
   const share = Math.ceil(endpoints / Math.max(1, senders));
   await transaction.run(takeSql, processName, share, processName);
-  const rows = await transaction.all<{ id: number }>(
-    'SELECT webhook_id AS id FROM webhook_holders WHERE holder = ? ORDER BY webhook_id',
+  const rows = await transaction.all<Held>(
+    `SELECT w.id, ${revision} AS revision FROM webhook_holders h JOIN webhooks w ON w.id = h.webhook_id
+     WHERE h.holder = ? ORDER BY w.id`,
     processName,
   );
-  return shareOf(
-    rows.map(({ id }) => id),
-    { endpoints, senders },
-  );
+  return shareOf(rows, { endpoints, senders });
 }
 
 export async function letGo(

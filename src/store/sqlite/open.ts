@@ -89,7 +89,7 @@ export async function openSqliteStore(
       changes: changedWebhooks,
       saveProgress: verbs.webhooks.saveProgress,
       // One process has the folder: all of it.
-      takeShare: async () => ({ held: webhookIds(reader), excess: new Set() }),
+      takeShare: async () => ({ held: webhookIds(reader), excess: new Set(), revisions: new Map() }),
       letGo: async () => undefined,
     }),
     replays: replayStore(reader, verbs.replays, changedWebhooks),
