@@ -1,6 +1,7 @@
 /** Several processes on one PostgreSQL: who has what, and what becomes of it when one dies or is only paused. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { Client } from 'pg';
 import {
   accepted,
   anAccount,
@@ -69,6 +70,29 @@ const saved = (store: Store, webhookId: number, cursorId: number) =>
   });
 
 describe('processes on PostgreSQL', { skip: withoutPostgres }, () => {
+  test('what somebody else says on our channel harms nobody', async () => {
+    const url = await freshDatabase();
+    await using here = await start(url, 'here');
+    await using there = await start(url, 'there');
+    const { id: accountId } = await anAccount(there.store);
+    const somebody = new Client({ connectionString: url });
+    await somebody.connect();
+    for (const payload of [
+      '',
+      'x',
+      'null',
+      '{"from":"y"}',
+      '{"from":"y","accounts":[null],"webhooks":"z"}',
+    ]) {
+      await somebody.query('SELECT pg_notify($1, $2)', ['aftersend', payload]);
+    }
+    await somebody.end();
+    const heard = Promise.withResolvers<void>();
+    here.store.queue.subscribe(heard.resolve);
+    await accepted(there.store, aSubmission(accountId));
+    await heard.promise;
+  });
+
   test('what a dead process had claimed is due as soon as its word has run out; paused, it can settle nothing', async () => {
     const url = await freshDatabase();
     await using paused = await start(url, 'paused');

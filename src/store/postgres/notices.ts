@@ -99,8 +99,8 @@ export class Notices implements AsyncDisposable {
   }
 
   #hear(payload: string | undefined): void {
-    const notice = JSON.parse(payload ?? '{}') as Notice;
-    if (notice.from === this.#deps.processName) return;
+    const notice = readNotice(payload ?? '');
+    if (notice === undefined || notice.from === this.#deps.processName) return;
     if (notice.accounts.length > 0) this.logs.tell(new Set(notice.accounts));
     if (notice.queued) this.queue.tell();
     for (const webhookId of notice.webhooks) this.webhooks.tell(webhookId);
@@ -187,3 +187,17 @@ function takeSome(from: Set<number>, most: number): number[] {
   for (const one of some) from.delete(one);
   return some;
 }
+
+/** @returns undefined for what is none of ours: anybody who may use the database may NOTIFY */
+function readNotice(payload: string): Notice | undefined {
+  try {
+    const { from, accounts, webhooks, queued } = JSON.parse(payload) as Partial<Notice>;
+    if (from === undefined || !areNumbers(accounts) || !areNumbers(webhooks)) return undefined;
+    return { from, accounts, webhooks, queued: queued === true };
+  } catch {
+    return undefined;
+  }
+}
+
+const areNumbers = (list: unknown): list is readonly number[] =>
+  Array.isArray(list) && list.every((one) => typeof one === 'number');
