@@ -12,6 +12,7 @@ export function reportOf(result: Result): string {
   const byDoor = (by: string) => answered.filter((one) => one.by === by).length;
   const repeated = answered.filter(({ isKeyed, tries }) => isKeyed && tries > 1).length;
   const states = (state: string) => ledger.messages.filter((message) => message.state === state).length;
+  const ofType = (type: string) => ledger.events.filter((event) => event.type === type).length;
   const at = (ms: number) => `${((ms - result.startMs) / 1000).toFixed(1).padStart(6)} s`;
   const told = ({ kind, member, fromMs, untilMs }: Fault): string => {
     const lastedS = ((untilMs - fromMs) / 1000).toFixed(1);
@@ -42,7 +43,7 @@ export function reportOf(result: Result): string {
     ...faults.map((fault) => `  ${told(fault)}`),
     `Submissions: ${answered.length} answered (HTTP ${byDoor('http')}, SMTP ${byDoor('smtp')}) with ${recipients} messages; ${unanswered} not; ${repeated} repeated under their key`,
     `Messages in the database: ${ledger.messages.length} (${states('delivered')} delivered, ${states('bounced')} bounced); recipients with a copy: ${copies.size}; second copies: ${causes(secondCopies)}`,
-    `Events in the log: ${ledger.events.length}; all through ${((result.endMs - result.stillMs) / 1000).toFixed(1)} s after the last of it, ${((result.endMs - result.startMs) / 1000).toFixed(1)} s after the first`,
+    `Events in the log: ${ledger.events.length} (${ofType('opened')} opened, ${ofType('unsubscribed')} unsubscribed); all through ${((result.endMs - result.stillMs) / 1000).toFixed(1)} s after the last of it, ${((result.endMs - result.startMs) / 1000).toFixed(1)} s after the first`,
     'Endpoints:',
     ...endpoints,
     problems.length === 0 ? 'Nothing is lost, everything is in order.' : `PROBLEMS (${problems.length}):`,

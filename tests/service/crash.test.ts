@@ -3,10 +3,8 @@
  * process is killed. The service runs as a process of its own and dies by SIGKILL in the middle of the traffic.
  */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import { createTransport } from 'nodemailer';
-import { freshDatabase } from '../support/fresh-database.ts';
-import { withoutPostgres } from '../support/postgres.ts';
+import { onEachStore, type Place } from '../support/each-store.ts';
 import { TestReceiver } from '../support/receiver.ts';
 import { type TestAccount, TestService } from '../support/service.ts';
 
@@ -18,17 +16,12 @@ interface MsndrEvent {
   event: { name: string };
 }
 
-test('killed again and again under load, it delivers and tells all that it has accepted', () =>
-  killedAgainAndAgain({}));
-
-test('the same on PostgreSQL', { skip: withoutPostgres }, async () =>
-  killedAgainAndAgain({
-    AFTERSEND_DATABASE_URL: await freshDatabase(),
-    AFTERSEND_SECRET_KEY: 'a secret that all processes of the test share',
-  }),
+onEachStore(
+  'killed again and again under load, it delivers and tells all that it has accepted',
+  killedAgainAndAgain,
 );
 
-async function killedAgainAndAgain(place: Readonly<Record<string, string>>): Promise<void> {
+async function killedAgainAndAgain(place: Place): Promise<void> {
   await using receiver = await TestReceiver.start();
   await using service = await TestService.start({ AFTERSEND_WEBHOOK_ALLOW: '127.0.0.0/8', ...place });
   const account = await service.createAccount('acme');

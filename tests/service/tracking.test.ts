@@ -8,6 +8,7 @@ import { request } from 'undici';
 import { deriveKeys } from '../../src/tokens/keys.ts';
 import { trackingLinks } from '../../src/tokens/links.ts';
 import { signedTokens } from '../../src/tokens/signed.ts';
+import { onEachStore } from '../support/each-store.ts';
 import { TestService } from '../support/service.ts';
 import { until } from '../support/until.ts';
 
@@ -20,40 +21,47 @@ interface Story {
   }[];
 }
 
-test('simulated people open and click as people; a name of its own serves links alone', async () => {
-  await using service = await TestService.start({ AFTERSEND_SECRET_KEY: secret });
-  const account = await service.createAccount('acme');
-  await service.call(account, 'PATCH', '/api/settings', { tracking_host: 'track.example.com' });
-  const { id } = await service.call<{ id: number }>(account, 'POST', '/api/messages', {
-    from: 'shop@example.com',
-    to: ['clicked@simulator.test'],
-    subject: 's',
-    html: '<a href="https://example.com/?a=1&amp;b=ё#c">x</a>',
-  });
-  const { events } = await until(
-    () => service.call<Story>(account, 'GET', `/api/messages/${id}`),
-    (story) => story.events.some(({ type }) => type === 'clicked'),
-  );
-  assert.deepEqual(
-    events.map(({ type, detail }) => [type, detail['visitor'], detail['first']]),
-    [
-      ['accepted', undefined, undefined],
-      ['delivered', undefined, undefined],
-      ['opened', 'human', true],
-      ['clicked', 'human', true],
-    ],
-  );
+onEachStore(
+  'simulated people open and click as people; a name of its own serves links alone',
+  async (place) => {
+    await using service = await TestService.start(place);
+    const account = await service.createAccount('acme');
+    await service.call(account, 'PATCH', '/api/settings', { tracking_host: 'track.example.com' });
+    const { id } = await service.call<{ id: number }>(account, 'POST', '/api/messages', {
+      from: 'shop@example.com',
+      to: ['clicked@simulator.test'],
+      subject: 's',
+      html: '<a href="https://example.com/?a=1&amp;b=ё#c">x</a>',
+    });
+    const { events } = await until(
+      () => service.call<Story>(account, 'GET', `/api/messages/${id}`),
+      (story) => story.events.some(({ type }) => type === 'clicked'),
+    );
+    assert.deepEqual(
+      events.map(({ type, detail }) => [type, detail['visitor'], detail['first']]),
+      [
+        ['accepted', undefined, undefined],
+        ['delivered', undefined, undefined],
+        ['opened', 'human', true],
+        ['clicked', 'human', true],
+      ],
+    );
 
-  const links = trackingLinks(signedTokens(deriveKeys([secret])), service.url, 'localhost');
-  const url = links.clickUrl(id, 'https://example.com/?a=1&b=ё#c') ?? '';
-  const host = 'track.example.com';
-  const [followed, api] = await Promise.all(
-    [url, `${service.url}/api/settings`].map((address) => request(address, { headers: { host } })),
-  );
-  assert.deepEqual([followed?.statusCode, api?.statusCode], [302, 404]);
-  const metrics = await (await fetch(`${service.url}/metrics`)).text();
-  assert.match(metrics, /aftersend_visits_total\{type="clicked",visitor="human"\} 1/);
-});
+    const links = trackingLinks(
+      signedTokens(deriveKeys([place.AFTERSEND_SECRET_KEY])),
+      service.url,
+      'localhost',
+    );
+    const url = links.clickUrl(id, 'https://example.com/?a=1&b=ё#c') ?? '';
+    const host = 'track.example.com';
+    const [followed, api] = await Promise.all(
+      [url, `${service.url}/api/settings`].map((address) => request(address, { headers: { host } })),
+    );
+    assert.deepEqual([followed?.statusCode, api?.statusCode], [302, 404]);
+    const metrics = await (await fetch(`${service.url}/metrics`)).text();
+    assert.match(metrics, /aftersend_visits_total\{type="clicked",visitor="human"\} 1/);
+  },
+);
 
 test('opens that came while the store could not be written are told after kill -9 and a new start', async () => {
   await using service = await TestService.start({ AFTERSEND_SECRET_KEY: secret });
