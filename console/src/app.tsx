@@ -19,6 +19,7 @@ import { FirstSteps } from './pages/first-steps.tsx';
 import { Live } from './pages/live.tsx';
 import { MessagePage } from './pages/message.tsx';
 import { Messages } from './pages/messages.tsx';
+import { Overview } from './pages/overview.tsx';
 import { Profile } from './pages/profile.tsx';
 import { Settings } from './pages/settings.tsx';
 import { pathAfter, SignIn, signInPath } from './pages/sign-in.tsx';
@@ -97,6 +98,8 @@ function Content({ path }: { readonly path: string }) {
       return second === '' ? <Messages /> : <MessagePage key={second} id={second} />;
     case 'first-steps':
       return <FirstSteps />;
+    case 'overview':
+      return <Overview />;
     case 'live':
       return <Live />;
     case 'webhooks':

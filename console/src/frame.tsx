@@ -18,6 +18,7 @@ interface Entry {
 }
 
 const entries: readonly Entry[] = [
+  { path: '/overview', icon: 'overview', name: 'overview' },
   { path: '/messages', icon: 'messages', name: 'messages' },
   { path: '/live', icon: 'live', name: 'live' },
   { path: '/webhooks', icon: 'webhooks', name: 'webhooks' },

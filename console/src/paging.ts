@@ -50,8 +50,14 @@ export function usePagesBy<Answer, Entry>(path: string, paging: Paging<Answer, E
       });
   }, [paged, next]);
   const { data } = first;
+  const entries = data && [data, ...further].flatMap(entriesOf);
+  const isShort = entries !== undefined && entries.length < pageSize && next !== undefined;
+  useEffect(() => {
+    // A search over much looks at a part at a time, and may not have found a page full yet.
+    if (isShort && failure === undefined) load();
+  }, [isShort, failure, load]);
   return {
-    data: data && [data, ...further].flatMap(entriesOf),
+    data: entries,
     error: first.error ?? failure,
     loading: first.loading,
     // What failed is tried again: the next page, or the first.

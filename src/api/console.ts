@@ -16,6 +16,7 @@ const pages = [
   '/sign-in',
   '/first-steps',
   '/live',
+  '/overview',
   '/messages',
   '/messages/:id',
   '/webhooks',

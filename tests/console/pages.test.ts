@@ -10,6 +10,10 @@ const readers: readonly Reader[] = [
 ];
 
 const pages = [
+  '/overview',
+  '/overview?range=24h',
+  '/overview?range=custom',
+  '/messages?event=delivered&provider=other',
   '/messages',
   '/messages/1',
   '/messages/999',

@@ -1,7 +1,7 @@
 /** What people do with the console, from beginning to end, in real Chromium. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { offences, password, signedIn } from './signed-in.ts';
+import { callAs, offences, password, signedIn } from './signed-in.ts';
 
 test('from the first start to “the webhook has arrived”, and on to the message’s story', async (context) => {
   await using visit = await signedIn(context, { locale: 'ru-RU' });
@@ -205,5 +205,33 @@ test('a suppression list is pasted, or given as a file, and each line that is no
   await page.waitForURL('**/suppressions?reason=bounced');
   await page.getByRole('cell', { name: 'ann@example.org' }).waitFor();
   assert.equal(await page.getByText('user999@example.org').count(), 0);
+  assert.deepEqual(complaints, []);
+});
+
+test('the Overview’s numbers lead to the messages that they count, and its conditions can be dropped', async (context) => {
+  await using visit = await signedIn(context, { locale: 'en-US' });
+  if (visit === undefined) return;
+  const { page, complaints, service } = visit;
+  for (const name of ['opened', 'hard-bounced', 'delivered']) {
+    const body = { from: 'a@example.com', to: [`${name}@simulator.test`], subject: name, html: '<p>x</p>' };
+    await callAs(page, 'POST', '/api/messages', body);
+  }
+  await page.goto(`${service.url}/overview`);
+  const number = (name: string) =>
+    page.locator('.totals > li').filter({ hasText: name }).locator('a', { hasText: /^1$/ });
+  await number('Not delivered').waitFor({ timeout: 40_000 });
+  await page.locator('.chart canvas').waitFor();
+  await page.getByText('The same as a table').click();
+  assert.deepEqual(await offences(page), []);
+  await number('Not delivered').click();
+  await page.getByRole('link', { name: 'hard-bounced@simulator.test' }).waitFor();
+  assert.equal(await page.locator('tbody tr').count(), 1);
+  assert.deepEqual(await offences(page), []);
+  await page.getByRole('button', { name: /Drop the condition: What happened/ }).click();
+  await page.getByRole('link', { name: 'opened@simulator.test' }).waitFor();
+  await page.goto(`${service.url}/overview?range=24h`);
+  await page.getByRole('region', { name: 'By domain' }).getByRole('link', { name: '3', exact: true }).click();
+  await page.getByRole('link', { name: 'delivered@simulator.test' }).first().waitFor();
+  assert.equal(await page.locator('tbody tr').count(), 3);
   assert.deepEqual(complaints, []);
 });

@@ -4,7 +4,9 @@
  */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { until } from '../support/until.ts';
 import { callAs, type Reader, signedIn, type Visit } from './signed-in.ts';
+import { writeWeek } from './week.ts';
 
 const folder = join(import.meta.dirname, '../../docs/images');
 
@@ -60,6 +62,25 @@ async function take(reader: Reader, suffix: string): Promise<void> {
     if (path.startsWith('/messages/')) await visit.page.frameLocator('iframe').locator('h1').waitFor();
     await visit.page.screenshot({ path: join(folder, `${name}-${suffix}.png`) });
   }
+  await takeOverview(visit, suffix);
+}
+
+/** Of a week that is written while the service stands still: it would deliver what it finds. */
+async function takeOverview({ service, page }: Visit, suffix: string): Promise<void> {
+  await service.stop();
+  await writeWeek(service.folder, 1);
+  await service.start();
+  await page.goto(`${service.url}/overview`);
+  await page.locator('.totals').waitFor();
+  const counted = async () => {
+    const asked = await callAs<{ uncounted_events: number }>(page, 'GET', '/api/statistics');
+    return asked.uncounted_events;
+  };
+  await until(counted, (events) => events === 0);
+  await page.reload();
+  await page.locator('.chart canvas').waitFor();
+  await page.locator('.skeleton').first().waitFor({ state: 'detached' });
+  await page.screenshot({ path: join(folder, `overview-${suffix}.png`) });
 }
 
 await mkdir(folder, { recursive: true });

@@ -1,6 +1,6 @@
 /** Finding messages: by recipient, subject, id, tag, state and day. What is searched for stands in the address. */
 import { useState } from 'preact/hooks';
-import { useWords } from '../language.ts';
+import { useSpeech, useWords } from '../language.ts';
 import type { Message } from '../message.ts';
 import { usePages } from '../paging.ts';
 import { Field, Select } from '../parts/fields.tsx';
@@ -8,8 +8,11 @@ import { Empty, Show } from '../parts/notices.tsx';
 import { Page, Time } from '../parts/page.tsx';
 import { StateBadge } from '../parts/state-badge.tsx';
 import { go, useAddress, withQuery } from '../router.ts';
+import { exactTime } from '../times.ts';
 
-const filters = ['recipient', 'subject', 'tag', 'state', 'from', 'to'] as const;
+/** What a number of the Overview leads to: shown as conditions that can be dropped. */
+const conditions = ['event', 'visitor', 'first', 'domain', 'provider'] as const;
+const filters = ['recipient', 'subject', 'tag', 'state', 'from', 'to', ...conditions] as const;
 const states = ['queued', 'delivered', 'bounced', 'skipped'] as const;
 
 export function Messages() {
@@ -32,6 +35,7 @@ export function Messages() {
       }
     >
       <Search key={address.search} />
+      <Conditions />
       <div class="card flush">
         <Show of={pages} lines={8}>
           {(list) =>
@@ -53,6 +57,42 @@ export function Messages() {
         </div>
       )}
     </Page>
+  );
+}
+
+function Conditions() {
+  const { happened, eventTypes } = useWords();
+  const { language } = useSpeech();
+  const address = useAddress();
+  const isTime = (value: string) => value.includes('T');
+  const shown = [...conditions, 'from' as const, 'to' as const].flatMap((name) => {
+    const value = address.searchParams.get(name) ?? '';
+    // Days stand in the fields above.
+    if (value === '' || ((name === 'from' || name === 'to') && !isTime(value))) return [];
+    const text =
+      name === 'event' ? (eventTypes[value] ?? value) : isTime(value) ? exactTime(value, language) : value;
+    return [{ name, text: name === 'first' ? happened.first : `${happened[name]}: ${text}` }];
+  });
+  if (shown.length === 0) return null;
+  const drop = (name: string) => {
+    // These say more of what happened, and mean nothing without it.
+    const more = name === 'event' ? { visitor: '', first: '' } : {};
+    go(withQuery(address, { [name]: '', ...more }));
+  };
+  return (
+    <div class="row">
+      {shown.map(({ name, text }) => (
+        <button
+          key={name}
+          type="button"
+          class="tiny"
+          aria-label={happened.drop(text)}
+          onClick={() => drop(name)}
+        >
+          {text} ×
+        </button>
+      ))}
+    </div>
   );
 }
 

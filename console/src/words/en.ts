@@ -1,11 +1,13 @@
 /** All that the console says, in English. The other languages say the same things: their type is this one's. */
 
+import { enOverview } from './en-overview.ts';
 import { enStory } from './en-story.ts';
 import { enPeople } from './en-people.ts';
 import { enWebhooks } from './en-webhooks.ts';
 
 export const en = {
   nav: {
+    overview: 'Overview',
     steps: 'First steps',
     live: 'Live',
     messages: 'Messages',
@@ -145,6 +147,7 @@ export const en = {
     complained: 'Marked as spam',
   } as Readonly<Record<string, string>>,
   ...enStory,
+  ...enOverview,
   ...enWebhooks,
   steps: {
     title: 'First steps',

@@ -1,11 +1,13 @@
 /** All that the console says, in Russian. */
 import type { Words } from './en.ts';
+import { ruOverview } from './ru-overview.ts';
 import { ruStory } from './ru-story.ts';
 import { ruPeople } from './ru-people.ts';
 import { ruWebhooks } from './ru-webhooks.ts';
 
 export const ru: Words = {
   nav: {
+    overview: 'Обзор',
     steps: 'Первые шаги',
     live: 'Прямой эфир',
     messages: 'Письма',
@@ -146,6 +148,7 @@ export const ru: Words = {
     complained: 'Отмечено как спам',
   },
   ...ruStory,
+  ...ruOverview,
   ...ruWebhooks,
   steps: {
     title: 'Первые шаги',
