@@ -108,7 +108,7 @@ export const accountCommands: Commands = {
     words: ['ACCOUNT'],
     async run(store, [accountName = '']) {
       const account = await accountNamed(store, accountName);
-      const tokens = await store.accounts.listTokens(account.id);
+      const tokens = await allOf((page) => store.accounts.listTokens({ accountId: account.id, ...page }));
       return {
         json: tokens.map(({ id, name, revokedAtMs }) => ({ id, name, revoked: revokedAtMs !== undefined })),
         lines: tokens.map(
@@ -149,7 +149,7 @@ export const accountCommands: Commands = {
     words: ['ACCOUNT'],
     async run(store, [accountName = '']) {
       const account = await accountNamed(store, accountName);
-      const logins = await store.accounts.listSmtpLogins(account.id);
+      const logins = await allOf((page) => store.accounts.listSmtpLogins({ accountId: account.id, ...page }));
       return {
         json: logins.map(({ username, revokedAtMs }) => ({ username, revoked: revokedAtMs !== undefined })),
         lines: logins.map(
@@ -173,3 +173,17 @@ export const accountCommands: Commands = {
     },
   },
 };
+
+const pageSize = 1000;
+
+/** Every entry of a list that comes in pages, oldest first. */
+async function allOf<Entry extends { readonly id: number }>(
+  list: (page: { limit: number; beforeId: number | undefined }) => Promise<readonly Entry[]>,
+): Promise<readonly Entry[]> {
+  const entries: Entry[] = [];
+  for (;;) {
+    const page = await list({ limit: pageSize, beforeId: entries.at(-1)?.id });
+    entries.push(...page);
+    if (page.length < pageSize) return entries.toReversed();
+  }
+}

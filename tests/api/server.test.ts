@@ -42,10 +42,14 @@ describe('authentication', () => {
     assert.deepEqual(
       tokens.map(({ name, revoked_at }: { name: string; revoked_at: string | null }) => [name, revoked_at]),
       [
-        ['first', null],
         ['backend', '2026-11-21T12:00:00.000Z'],
+        ['first', null],
       ],
     );
+    const first = (await api.get('/api/tokens?limit=1')).json;
+    const rest = (await api.get(`/api/tokens?limit=1&cursor=${first.next_cursor}`)).json;
+    assert.deepEqual([...first.tokens, ...rest.tokens], tokens);
+    assert.equal(rest.next_cursor, null);
     assert.doesNotMatch(JSON.stringify(tokens), new RegExp(made.token));
   });
 

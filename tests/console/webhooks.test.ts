@@ -47,6 +47,13 @@ test('events are counted before they are sent again, a request shows what was se
   await callAs(page, 'POST', '/api/messages', mail);
   await receiver.request(({ body }) => body.includes('"delivered"'));
   await page.goto(`${service.url}/messages/1`);
+  await page.getByText('Какими запросами').click();
+  const request = page.locator('details').getByRole('link').last();
+  const batch = (await request.textContent()) ?? '';
+  await request.click();
+  await page.waitForURL(`**/webhooks/1?request=${batch}`);
+  await page.getByText(`webhook-id: ${batch}`).waitFor();
+  await page.goBack();
   await page.getByRole('link', { name: 'передать ещё раз' }).click();
   await page.getByLabel('Номер письма').waitFor();
   assert.equal(await page.getByLabel('Номер письма').inputValue(), '1');

@@ -1,6 +1,6 @@
 /** One message: what happened to it in words, each attempt, who was told, what is in it, and once more if one likes. */
 import { useState } from 'preact/hooks';
-import { get, post } from '../api.ts';
+import { post } from '../api.ts';
 import { useSpeech, useWords } from '../language.ts';
 import { useAction, useLoaded, useRefresh } from '../loading.ts';
 import { answerText, type Attempt, type MessageEvent, type Story } from '../message.ts';
@@ -12,7 +12,7 @@ import { go } from '../router.ts';
 import { useMayChange } from '../session.ts';
 import { providerOf, tell } from '../story.ts';
 import { duration } from '../times.ts';
-import type { Webhook } from '../webhook.ts';
+import { Receivers } from './message/receivers.tsx';
 import { MessageContent } from './message-content.tsx';
 
 /** How often the story is read anew while it goes on. */
@@ -207,64 +207,6 @@ function Attempts({ attempts }: { readonly attempts: readonly Attempt[] }) {
       ))}
     </Card>
   );
-}
-
-/** Which webhooks have told of it: every wanted event up to an endpoint's cursor was taken. */
-function Receivers({ message }: { readonly message: Story }) {
-  const mayChange = useMayChange();
-  const { messages } = useWords();
-  const loaded = useReceivers(message.events.at(-1)?.id ?? 0);
-  return (
-    <Card title={messages.webhooks}>
-      <Show of={loaded} lines={2}>
-        {(receivers) => {
-          const wanting = receivers
-            .map(({ webhook, cursor }) => ({ webhook, cursor, events: wantedEvents(message, webhook) }))
-            .filter(({ events }) => events.length > 0);
-          if (wanting.length === 0) return <p class="soft small">{messages.noWebhooks}</p>;
-          return wanting.map(({ webhook, cursor, events }) => (
-            <div key={webhook.id} class="stack tight">
-              <a class="break small" href={`/webhooks/${webhook.id}`}>
-                {webhook.url}
-              </a>
-              <div class="row between small">
-                <span class="soft">
-                  {messages.told(events.filter(({ id }) => id <= cursor).length, events.length)}
-                </span>
-                {mayChange && (
-                  <a href={`/webhooks/${webhook.id}?message=${message.id}`}>{messages.tellAgain}</a>
-                )}
-              </div>
-            </div>
-          ));
-        }}
-      </Show>
-    </Card>
-  );
-}
-
-/** Events from before an endpoint was made are not its. */
-const wantedEvents = ({ events }: Story, webhook: Webhook): readonly MessageEvent[] =>
-  events.filter(({ type, time }) => webhook.types.includes(type) && time >= webhook.created_at);
-
-interface Receiver {
-  readonly webhook: Webhook;
-  readonly cursor: number;
-}
-
-/** More endpoints than these are not asked one by one. */
-const maxReceivers = 10;
-
-function useReceivers(round: number) {
-  return useLoaded<readonly Receiver[]>('/api/webhooks', round, async (path) => {
-    const { webhooks } = await get<{ webhooks: readonly Webhook[] }>(path);
-    return Promise.all(
-      webhooks.slice(0, maxReceivers).map(async (webhook) => {
-        const { cursor } = await get<{ cursor: number }>(`${path}/${webhook.id}`);
-        return { webhook, cursor };
-      }),
-    );
-  });
 }
 
 function SendAgain({ message }: { readonly message: Story }) {

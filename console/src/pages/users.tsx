@@ -3,6 +3,7 @@ import { useState } from 'preact/hooks';
 import { call, post } from '../api.ts';
 import { useWords } from '../language.ts';
 import { type Loaded, partOf, useAction, useLoaded } from '../loading.ts';
+import { type Pages, usePages } from '../paging.ts';
 import { Secret } from '../parts/copying.tsx';
 import { faultOf, Field, Select } from '../parts/fields.tsx';
 import { Listing, useConfirmed } from '../parts/listing.tsx';
@@ -26,39 +27,39 @@ interface Invitation {
 
 const roleNames: readonly Role[] = ['owner', 'developer', 'support'];
 
-interface People {
-  readonly users: readonly Member[];
+interface Invited {
   readonly invitations: readonly Invitation[];
 }
 
 export function Users() {
   const { users } = useWords();
-  const loaded = useLoaded<People>('/api/users');
+  const people = usePages<'users', Member>('/api/users', 'users');
+  const invited = useLoaded<Invited>('/api/users?limit=1');
   return (
     <Page title={users.title} lead={users.lead}>
       <div class="columns">
         <div class="stack">
-          <Members loaded={loaded} />
-          {(loaded.data?.invitations.length ?? 0) > 0 && <Invitations loaded={loaded} />}
+          <Members people={people} />
+          {(invited.data?.invitations.length ?? 0) > 0 && <Invitations loaded={invited} />}
         </div>
-        <Invite onInvited={loaded.reload} />
+        <Invite onInvited={invited.reload} />
       </div>
     </Page>
   );
 }
 
-function Members({ loaded }: { readonly loaded: Loaded<People> }) {
+function Members({ people }: { readonly people: Pages<Member> }) {
   const { users, profile, actions } = useWords();
   const { session } = useSession();
   const change = useAction(async (member: Member, role: string) => {
     await call('PATCH', `/api/users/${member.id}`, { role });
-    loaded.reload();
+    people.reload();
   });
   const remove = useConfirmed<Member>(
     ({ email }) => ({ title: users.remove(email), text: users.removeMore, action: actions.remove }),
     async ({ id }) => {
       await call('DELETE', `/api/users/${id}`);
-      loaded.reload();
+      people.reload();
     },
   );
   return (
@@ -66,7 +67,7 @@ function Members({ loaded }: { readonly loaded: Loaded<People> }) {
       <Failure error={change.error} />
       {remove.view}
       <Listing
-        of={partOf(loaded, (people) => people.users)}
+        of={people}
         keyOf={({ id }) => id}
         empty={null}
         columns={[
@@ -125,7 +126,7 @@ function RoleChoice(props: { readonly member: Member; readonly onChoose: (role: 
   );
 }
 
-function Invitations({ loaded }: { readonly loaded: Loaded<People> }) {
+function Invitations({ loaded }: { readonly loaded: Loaded<Invited> }) {
   const { users, roles } = useWords();
   const withdraw = useAction(async (id: number) => {
     await call('DELETE', `/api/invitations/${id}`);

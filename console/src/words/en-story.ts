@@ -66,6 +66,8 @@ export const enStory = {
     clicks: 'clicks',
     webhooks: 'Webhooks',
     told: (told: number, of: number) => `${told} of ${of} events told`,
+    requests: 'By which requests',
+    notTold: 'by none that is known; it may have been set aside',
     tellAgain: 'tell it again',
     noWebhooks: 'No webhook wants events of this message.',
   },

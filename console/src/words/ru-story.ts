@@ -65,6 +65,8 @@ export const ruStory: typeof enStory = {
     clicks: 'переходы',
     webhooks: 'Вебхуки',
     told: (told, of) => `передано событий: ${told} из ${of}`,
+    requests: 'Какими запросами',
+    notTold: 'неизвестно каким; возможно, отложено',
     tellAgain: 'передать ещё раз',
     noWebhooks: 'Ни один вебхук не ждёт событий этого письма.',
   },

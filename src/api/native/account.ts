@@ -4,7 +4,18 @@ import { createToken, type ProvisionDependencies } from '../../accounts/provisio
 import type { Token } from '../../store/contract/accounts.ts';
 import type { App } from '../app.ts';
 import { notFound } from '../errors.ts';
-import { closed, Id, IdParams, isoTime, isoTimeOrNull, nullable, Time } from './shapes.ts';
+import {
+  closed,
+  Id,
+  IdParams,
+  isoTime,
+  isoTimeOrNull,
+  nullable,
+  Time,
+  NextCursor,
+  page,
+  PageQuery,
+} from './shapes.ts';
 
 const AccountShape = Type.Object({
   id: Id,
@@ -63,11 +74,17 @@ export function accountRoutes(app: App, dependencies: ProvisionDependencies): vo
       schema: {
         operationId: 'listTokens',
         tags: ['account'],
-        summary: 'List API tokens, the revoked ones too',
-        response: { 200: Type.Object({ tokens: Type.Array(TokenShape) }) },
+        summary: 'List API tokens, the revoked ones too, newest first',
+        querystring: closed(PageQuery),
+        response: { 200: Type.Object({ tokens: Type.Array(TokenShape), next_cursor: NextCursor }) },
       },
     },
-    async ({ account }) => ({ tokens: (await accounts.listTokens(account.id)).map(tokenShape) }),
+    async ({ query, account }) => {
+      const { entries, next_cursor } = await page(query, (range) =>
+        accounts.listTokens({ accountId: account.id, ...range }),
+      );
+      return { tokens: entries.map(tokenShape), next_cursor };
+    },
   );
 
   app.post(

@@ -3,7 +3,7 @@ import { Type } from '@fastify/type-provider-typebox';
 import { createSmtpLogin, ProvisionError, type ProvisionDependencies } from '../../accounts/provision.ts';
 import type { App } from '../app.ts';
 import { ApiError, notFound } from '../errors.ts';
-import { closed, isoTime, isoTimeOrNull, nullable, Time } from './shapes.ts';
+import { closed, isoTime, isoTimeOrNull, nullable, Time, NextCursor, page, PageQuery } from './shapes.ts';
 
 export interface SmtpLoginDependencies extends ProvisionDependencies {
   /** Where programs reach the SMTP door. */
@@ -22,7 +22,8 @@ export function smtpLoginRoutes(app: App, dependencies: SmtpLoginDependencies): 
       schema: {
         operationId: 'listSmtpLogins',
         tags,
-        summary: 'Tell where to submit by SMTP, and list the logins, the revoked ones too',
+        summary: 'Tell where to submit by SMTP, and list the logins, the revoked ones too, newest first',
+        querystring: closed(PageQuery),
         response: {
           200: Type.Object({
             host: Type.String(),
@@ -31,19 +32,22 @@ export function smtpLoginRoutes(app: App, dependencies: SmtpLoginDependencies): 
             logins: Type.Array(
               Type.Object({ username: Type.String(), created_at: Time, revoked_at: nullable(Time) }),
             ),
+            next_cursor: NextCursor,
           }),
         },
       },
     },
-    async ({ account }) => ({
-      ...submission(),
-      security: 'starttls' as const,
-      logins: (await accounts.listSmtpLogins(account.id)).map(({ username, createdAtMs, revokedAtMs }) => ({
+    async ({ query, account }) => {
+      const { entries, next_cursor } = await page(query, (range) =>
+        accounts.listSmtpLogins({ accountId: account.id, ...range }),
+      );
+      const logins = entries.map(({ username, createdAtMs, revokedAtMs }) => ({
         username,
         created_at: isoTime(createdAtMs),
         revoked_at: isoTimeOrNull(revokedAtMs),
-      })),
-    }),
+      }));
+      return { ...submission(), security: 'starttls' as const, logins, next_cursor };
+    },
   );
 
   app.post(

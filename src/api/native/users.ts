@@ -45,25 +45,33 @@ function memberRoutes(app: App, { users, clock }: SessionDependencies): void {
       schema: {
         operationId: 'listUsers',
         tags,
-        summary: 'List who may look at the account, and who was invited',
+        summary: 'List who may look at the account, newest first, and who was invited',
+        querystring: closed(PageQuery),
         response: {
-          200: Type.Object({ users: Type.Array(MemberShape), invitations: Type.Array(InvitationShape) }),
+          200: Type.Object({
+            users: Type.Array(MemberShape),
+            invitations: Type.Array(InvitationShape, { description: 'All that are open' }),
+            next_cursor: NextCursor,
+          }),
         },
       },
     },
-    async ({ account }) => {
-      const [members, invitations] = await Promise.all([
-        users.members(account.id),
+    async ({ query, account }) => {
+      const [{ entries, next_cursor }, invitations] = await Promise.all([
+        page(query, async (range) =>
+          (await users.members({ accountId: account.id, ...range })).map(({ user, role }) => ({
+            id: user.id,
+            email: user.email,
+            role,
+            second_factor: user.sealedTotp !== undefined,
+            created_at: isoTime(user.createdAtMs),
+          })),
+        ),
         users.invitations(account.id, clock.now()),
       ]);
       return {
-        users: members.map(({ user, role }) => ({
-          id: user.id,
-          email: user.email,
-          role,
-          second_factor: user.sealedTotp !== undefined,
-          created_at: isoTime(user.createdAtMs),
-        })),
+        users: [...entries],
+        next_cursor,
         invitations: invitations.flatMap(({ id, email, purpose, createdAtMs, expiresAtMs }) =>
           purpose.kind === 'join'
             ? [

@@ -47,13 +47,18 @@ export function accountsConformance(open: OpenStore): void {
       assert.equal(await revoke(acme.id), true);
       assert.equal(await store.accounts.byTokenHash('h'), undefined);
       assert.equal(await revoke(acme.id), false, 'revoked once');
-      const tokens = await store.accounts.listTokens(acme.id);
+      const tokens = await store.accounts.listTokens({ accountId: acme.id, limit: 10 });
       assert.deepEqual(
         tokens.map(({ name, revokedAtMs }) => [name, revokedAtMs]),
         [
-          ['first', undefined],
           ['second', startMs + 1],
+          ['first', undefined],
         ],
+      );
+      const page = { accountId: acme.id, limit: 1, beforeId: id };
+      assert.deepEqual(
+        (await store.accounts.listTokens(page)).map(({ name }) => name),
+        ['first'],
       );
     });
 
@@ -66,6 +71,13 @@ export function accountsConformance(open: OpenStore): void {
       assert.equal(await store.accounts.revokeSmtpLogin(login), true);
       assert.equal(await store.accounts.bySmtpUsername('printer'), undefined);
       assert.equal((await store.accounts.createSmtpLogin({ ...login, hash: 'q' })).kind, 'taken');
+      const [printer] = await store.accounts.listSmtpLogins({ accountId, limit: 1 });
+      assert.equal(printer?.username, 'printer');
+      const rest = await store.accounts.listSmtpLogins({ accountId, limit: 9, beforeId: printer.id });
+      assert.deepEqual(
+        rest.map(({ username }) => username),
+        ['acme'],
+      );
     });
   });
 }

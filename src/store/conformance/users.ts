@@ -122,7 +122,7 @@ export function usersConformance(open: OpenStore): void {
       assert.equal(await store.users.byId(ann.id), undefined);
       assert.equal(await store.users.sessionByHash('s', startMs), undefined);
       assert.deepEqual(
-        (await store.users.members(accountId)).map(({ user, role }) => [user.email, role]),
+        (await store.users.members({ accountId, limit: 10 })).map(({ user, role }) => [user.email, role]),
         [['bob@example.org', 'owner']],
       );
     });

@@ -53,6 +53,13 @@ export interface NewAccount {
 /** `taken`: another has the name or username. */
 export type CreatedOr<T> = { readonly kind: 'created'; readonly value: T } | { readonly kind: 'taken' };
 
+/** Of a list of an account's things: newest first, after the keyset cursor `beforeId`. */
+export interface AccountPage {
+  readonly accountId: number;
+  readonly limit: number;
+  readonly beforeId?: number | undefined;
+}
+
 export interface AccountStore {
   create(input: NewAccount): Promise<CreatedOr<Account>>;
   list(): Promise<readonly Account[]>;
@@ -60,7 +67,7 @@ export interface AccountStore {
   byName(name: string): Promise<Account | undefined>;
 
   createToken(input: { accountId: number; name: string; hash: string; atMs: number }): Promise<Token>;
-  listTokens(accountId: number): Promise<readonly Token[]>;
+  listTokens(page: AccountPage): Promise<readonly Token[]>;
   /** @returns false if the account has no such token that is still good */
   revokeToken(input: { accountId: number; tokenId: number; atMs: number }): Promise<boolean>;
   /** The account that a good (not revoked) token belongs to. */
@@ -72,7 +79,7 @@ export interface AccountStore {
     hash: string;
     atMs: number;
   }): Promise<CreatedOr<SmtpLogin>>;
-  listSmtpLogins(accountId: number): Promise<readonly SmtpLogin[]>;
+  listSmtpLogins(page: AccountPage): Promise<readonly SmtpLogin[]>;
   revokeSmtpLogin(input: { accountId: number; username: string; atMs: number }): Promise<boolean>;
   /** The account and password hash of a good SMTP login. */
   bySmtpUsername(username: string): Promise<{ account: Account; hash: string } | undefined>;

@@ -2,6 +2,7 @@
  * People: who they are, what they may do in which account, by which sessions they are signed in, and what they did.
  * Secrets (session cookies, invitation links) are known here by their SHA-256 alone, passwords by their argon2id hash.
  */
+import type { AccountPage } from './accounts.ts';
 
 /** From what may least to what may most: each may what those before it may. */
 export const roles = ['support', 'developer', 'owner'] as const;
@@ -108,7 +109,7 @@ export interface UserStore {
   byId(userId: number): Promise<User | undefined>;
   /** The accounts that a user may look at, oldest first. */
   memberships(userId: number): Promise<readonly Membership[]>;
-  members(accountId: number): Promise<readonly Member[]>;
+  members(page: AccountPage): Promise<readonly Member[]>;
   changeRole(input: { accountId: number; userId: number; role: Role }): Promise<MemberChange>;
   /** Also ends their sessions in the account; a user without any account is gone. */
   removeMember(input: { accountId: number; userId: number }): Promise<MemberChange>;
@@ -167,6 +168,7 @@ export interface UserStore {
   }): Promise<void>;
   /** @returns false if the user has no such account */
   lookAt(input: { sessionId: number; userId: number; accountId: number }): Promise<boolean>;
+  /** The last used first, and no more than anybody looks through. */
   sessions(userId: number, nowMs: number): Promise<readonly Session[]>;
   /** @returns false if the user has no such session */
   endSession(input: { userId: number; sessionId: number }): Promise<boolean>;

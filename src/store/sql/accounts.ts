@@ -1,6 +1,7 @@
 /** Accounts, tokens and SMTP logins. */
 import type {
   Account,
+  AccountPage,
   AccountSettings,
   AccountStore,
   CreatedOr,
@@ -140,6 +141,21 @@ export const accountWrites = {
   },
 };
 
+async function listCredentials(
+  reader: Reader,
+  table: 'tokens' | 'smtp_logins',
+  { accountId, limit, beforeId }: AccountPage,
+): Promise<CredentialRow[]> {
+  const name = table === 'tokens' ? 'name' : 'username AS name';
+  return await reader.all<CredentialRow>(
+    `SELECT id, account_id, ${name}, created_at_ms, revoked_at_ms FROM ${table}
+     WHERE account_id = ? AND id < ? ORDER BY id DESC LIMIT ?`,
+    accountId,
+    beforeId ?? Number.MAX_SAFE_INTEGER,
+    limit,
+  );
+}
+
 export function accountStore(reader: Reader, write: Calls<typeof accountWrites>): AccountStore {
   const account = (row: AccountRow | undefined) => (row === undefined ? undefined : toAccount(row));
   return {
@@ -160,21 +176,8 @@ export function accountStore(reader: Reader, write: Calls<typeof accountWrites>)
           hash,
         ),
       ),
-    listTokens: async (accountId) =>
-      (
-        await reader.all<CredentialRow>(
-          'SELECT id, account_id, name, created_at_ms, revoked_at_ms FROM tokens WHERE account_id = ? ORDER BY id',
-          accountId,
-        )
-      ).map(toToken),
-    listSmtpLogins: async (accountId) =>
-      (
-        await reader.all<CredentialRow>(
-          `SELECT id, account_id, username AS name, created_at_ms, revoked_at_ms FROM smtp_logins
-           WHERE account_id = ? ORDER BY id`,
-          accountId,
-        )
-      ).map(toSmtpLogin),
+    listTokens: async (page) => (await listCredentials(reader, 'tokens', page)).map(toToken),
+    listSmtpLogins: async (page) => (await listCredentials(reader, 'smtp_logins', page)).map(toSmtpLogin),
     async bySmtpUsername(username) {
       const row = await reader.get<AccountRow & { hash: string }>(
         `SELECT ${accountColumns}, l.hash FROM smtp_logins l JOIN accounts a ON a.id = l.account_id

@@ -270,10 +270,10 @@ const sessionWrites = {
 
 export const userWrites = { ...accessWrites, ...memberWrites, ...sessionWrites, ...providerWrites };
 
-export function userStore(reader: Reader, write: Calls<typeof userWrites>): UserStore {
+/** Who there is. */
+const memberReads = (reader: Reader) => {
   const user = (row: UserRow | undefined) => row && toUser(row);
   return {
-    ...write,
     any: async () => (await reader.get('SELECT 1 FROM users LIMIT 1')) !== undefined,
     byEmail: async (email) =>
       user(
@@ -292,14 +292,26 @@ export function userStore(reader: Reader, write: Calls<typeof userWrites>): User
           userId,
         )
       ).map((row) => ({ ...row })),
-    members: async (accountId) =>
+    members: async ({ accountId, limit, beforeId }) =>
       (
         await reader.all<UserRow & { role: Role }>(
           `SELECT ${userColumns}, m.role FROM memberships m JOIN users u ON u.id = m.user_id
-           WHERE m.account_id = ? ORDER BY u.id`,
+           WHERE m.account_id = ? AND m.user_id < ? ORDER BY m.user_id DESC LIMIT ?`,
           accountId,
+          beforeId ?? Number.MAX_SAFE_INTEGER,
+          limit,
         )
       ).map((row) => ({ user: toUser(row), role: row.role })),
+  } satisfies Partial<UserStore>;
+};
+
+/** Of one user. */
+const shownSessions = 100;
+
+export function userStore(reader: Reader, write: Calls<typeof userWrites>): UserStore {
+  return {
+    ...write,
+    ...memberReads(reader),
     async invitationByHash(hash, nowMs) {
       const row = await reader.get<InvitationRow>(
         'SELECT * FROM invitations WHERE hash = ? AND expires_at_ms > ?',
@@ -334,9 +346,10 @@ export function userStore(reader: Reader, write: Calls<typeof userWrites>): User
     sessions: async (userId, nowMs) =>
       (
         await reader.all<SessionRow>(
-          'SELECT * FROM sessions WHERE user_id = ? AND expires_at_ms > ? ORDER BY seen_at_ms DESC',
+          'SELECT * FROM sessions WHERE user_id = ? AND expires_at_ms > ? ORDER BY seen_at_ms DESC LIMIT ?',
           userId,
           nowMs,
+          shownSessions,
         )
       ).map(toSession),
     audit: async ({ accountId, limit, beforeId }) =>

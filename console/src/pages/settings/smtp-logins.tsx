@@ -2,7 +2,8 @@
 import { useState } from 'preact/hooks';
 import { call, post } from '../../api.ts';
 import { useWords } from '../../language.ts';
-import { type Loaded, partOf, useAction, useLoaded } from '../../loading.ts';
+import { useAction, useLoaded } from '../../loading.ts';
+import { type Pages, usePages } from '../../paging.ts';
 import { Code, Secret } from '../../parts/copying.tsx';
 import { faultOf, Field } from '../../parts/fields.tsx';
 import { Listing, useConfirmed } from '../../parts/listing.tsx';
@@ -20,13 +21,13 @@ interface Login {
 interface SmtpAccess {
   readonly host: string;
   readonly port: number;
-  readonly logins: readonly Login[];
 }
 
 export function SmtpLogins() {
   const { settings } = useWords();
   const mayChange = useMayChange();
-  const loaded = useLoaded<SmtpAccess>('/api/smtp-logins');
+  const loaded = useLoaded<SmtpAccess>('/api/smtp-logins?limit=1');
+  const pages = usePages<'logins', Login>('/api/smtp-logins', 'logins');
   return (
     <Card title={settings.smtp} lead={settings.smtpLead}>
       <Show of={loaded}>
@@ -44,9 +45,9 @@ export function SmtpLogins() {
               <dt>{settings.security}</dt>
               <dd>STARTTLS</dd>
             </dl>
-            <Logins loaded={loaded} />
-            {mayChange && <NewLogin onMade={loaded.reload} />}
-            <Examples access={access} />
+            <Logins pages={pages} />
+            {mayChange && <NewLogin onMade={pages.reload} />}
+            <Examples access={access} logins={pages.data ?? []} />
           </>
         )}
       </Show>
@@ -54,7 +55,7 @@ export function SmtpLogins() {
   );
 }
 
-function Logins({ loaded }: { readonly loaded: Loaded<SmtpAccess> }) {
+function Logins({ pages }: { readonly pages: Pages<Login> }) {
   const { settings, actions } = useWords();
   const mayChange = useMayChange();
   const revoke = useConfirmed<Login>(
@@ -65,14 +66,14 @@ function Logins({ loaded }: { readonly loaded: Loaded<SmtpAccess> }) {
     }),
     async ({ username }) => {
       await call('DELETE', `/api/smtp-logins/${encodeURIComponent(username)}`);
-      loaded.reload();
+      pages.reload();
     },
   );
   return (
     <>
       {revoke.view}
       <Listing
-        of={partOf(loaded, ({ logins }) => logins)}
+        of={pages}
         keyOf={({ username }) => username}
         empty={<p class="soft small">{settings.noLogins}</p>}
         columns={[
@@ -135,10 +136,10 @@ function NewLogin({ onMade }: { readonly onMade: () => void }) {
   );
 }
 
-function Examples({ access }: { readonly access: SmtpAccess }) {
+function Examples({ access, logins }: { readonly access: SmtpAccess; readonly logins: readonly Login[] }) {
   const { settings } = useWords();
   const [name, setName] = useState<ExampleName>('nodemailer');
-  const username = access.logins.find((login) => login.revoked_at === null)?.username ?? 'USERNAME';
+  const username = logins.find((login) => login.revoked_at === null)?.username ?? 'USERNAME';
   return (
     <div class="stack tight">
       <h3>{settings.examples}</h3>

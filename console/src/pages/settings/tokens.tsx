@@ -2,7 +2,8 @@
 import { useState } from 'preact/hooks';
 import { call, post } from '../../api.ts';
 import { useWords } from '../../language.ts';
-import { type Loaded, partOf, useAction, useLoaded } from '../../loading.ts';
+import { useAction } from '../../loading.ts';
+import { type Pages, usePages } from '../../paging.ts';
 import { Secret } from '../../parts/copying.tsx';
 import { Field } from '../../parts/fields.tsx';
 import { Listing, useConfirmed } from '../../parts/listing.tsx';
@@ -20,16 +21,16 @@ interface Token {
 export function Tokens() {
   const { settings } = useWords();
   const mayChange = useMayChange();
-  const loaded = useLoaded<{ tokens: readonly Token[] }>('/api/tokens');
+  const pages = usePages<'tokens', Token>('/api/tokens', 'tokens');
   return (
     <Card title={settings.tokens} lead={settings.tokensLead}>
-      <TokenTable loaded={loaded} />
-      {mayChange && <NewToken onMade={loaded.reload} />}
+      <TokenTable pages={pages} />
+      {mayChange && <NewToken onMade={pages.reload} />}
     </Card>
   );
 }
 
-function TokenTable({ loaded }: { readonly loaded: Loaded<{ tokens: readonly Token[] }> }) {
+function TokenTable({ pages }: { readonly pages: Pages<Token> }) {
   const { settings, actions } = useWords();
   const mayChange = useMayChange();
   const revoke = useConfirmed<Token>(
@@ -40,14 +41,14 @@ function TokenTable({ loaded }: { readonly loaded: Loaded<{ tokens: readonly Tok
     }),
     async ({ id }) => {
       await call('DELETE', `/api/tokens/${id}`);
-      loaded.reload();
+      pages.reload();
     },
   );
   return (
     <>
       {revoke.view}
       <Listing
-        of={partOf(loaded, ({ tokens }) => tokens)}
+        of={pages}
         lines={3}
         keyOf={({ id }) => id}
         empty={<p class="soft small">{settings.noTokens}</p>}

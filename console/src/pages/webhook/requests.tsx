@@ -6,6 +6,7 @@ import { Code } from '../../parts/copying.tsx';
 import { Listing } from '../../parts/listing.tsx';
 import { Show } from '../../parts/notices.tsx';
 import { Card, Segments, Time } from '../../parts/page.tsx';
+import { useAddress } from '../../router.ts';
 import { indented } from '../../json-text.ts';
 import { duration } from '../../times.ts';
 import type { WebhookDetail } from '../../webhook.ts';
@@ -24,7 +25,11 @@ export function LastRequests(props: {
   const { words, language } = useSpeech();
   const { webhooks } = words;
   const { loaded, webhook } = props;
-  const [open, setOpen] = useState('');
+  // A link from a message's page names the request.
+  const asked = useAddress().searchParams.get('request') ?? '';
+  const [open, setOpen] = useState<string | undefined>();
+  const isOpen = (request: Request) =>
+    open === undefined ? asked !== '' && request.batch_id === asked : open === keyOf(request);
   const [which, setWhich] = useState<'all' | 'failed'>('all');
   const wanted = ({ last_requests: all }: WebhookDetail) =>
     all.filter(({ accepted }) => which === 'all' || !accepted).slice(0, shownRequests);
@@ -49,7 +54,7 @@ export function LastRequests(props: {
         keyOf={keyOf}
         empty={<p class="empty">{which === 'all' ? webhooks.noRequests : webhooks.noFailures}</p>}
         below={(request) =>
-          open === keyOf(request) ? (
+          isOpen(request) ? (
             <OneRequest webhookId={webhook.id} batchId={request.batch_id} at={request.at} />
           ) : undefined
         }
@@ -75,8 +80,8 @@ export function LastRequests(props: {
               <button
                 type="button"
                 class="tiny"
-                aria-expanded={open === keyOf(request)}
-                onClick={() => setOpen(open === keyOf(request) ? '' : keyOf(request))}
+                aria-expanded={isOpen(request)}
+                onClick={() => setOpen(isOpen(request) ? '' : keyOf(request))}
               >
                 {webhooks.request}
               </button>
