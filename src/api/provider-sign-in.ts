@@ -116,9 +116,13 @@ async function letIn(
   }
 }
 
+/** It goes along in the cookie, which browsers throw away beyond 4096 bytes. */
+const longestPage = 1000;
+
 /** A page of the console, and never another site's. */
 function pageOf(to: string, publicUrl: string): string {
   const url = URL.parse(to, publicUrl);
   if (url === null || url.origin !== publicUrl || !to.startsWith('/')) return '/';
-  return `${url.pathname}${url.search}`;
+  const page = `${url.pathname}${url.search}`;
+  return page.length > longestPage ? '/' : page;
 }

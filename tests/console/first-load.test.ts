@@ -14,7 +14,7 @@ test('the first page takes less than 150 KB of JavaScript gzipped, from the serv
   assert.ok(browser !== null);
   const { url } = visit.service;
   const state = await visit.context.storageState();
-  for (const path of ['/', '/templates', '/webhooks', '/settings']) {
+  for (const path of ['/', '/overview', '/templates', '/webhooks', '/settings']) {
     const fresh = await browser.newContext({ storageState: state });
     const page = await fresh.newPage();
     const answers: Response[] = [];

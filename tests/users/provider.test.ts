@@ -234,6 +234,7 @@ test('where it leads afterwards is a page of ours, whatever the link said', asyn
     '/\\evil.example',
     'javascript:alert(1)',
     '\t//evil.example',
+    `/messages?subject=${'ы'.repeat(300)}`,
   ]) {
     assert.equal((await signIn(browser(), 'ann', to)).location, `${publicUrl}/`, to);
   }
