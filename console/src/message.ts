@@ -45,6 +45,7 @@ export interface MessageEvent {
   readonly message_id: number;
   readonly recipient: string;
   readonly subject: string;
+  readonly tags: readonly string[];
   readonly answer: Answer | null;
   readonly url: string | null;
   readonly detail: Readonly<Record<string, unknown>>;

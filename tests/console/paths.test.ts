@@ -208,6 +208,36 @@ test('a suppression list is pasted, or given as a file, and each line that is no
   assert.deepEqual(complaints, []);
 });
 
+test('the live stream is filtered by what the address says, and paused', async (context) => {
+  await using visit = await signedIn(context, { locale: 'en-US' });
+  if (visit === undefined) return;
+  const { page, service } = visit;
+  const send = (recipient: string, tag: string) =>
+    callAs(page, 'POST', '/api/messages', {
+      from: 'a@example.com',
+      to: [recipient],
+      subject: 'x',
+      text: 'x',
+      tags: [tag],
+    });
+  await page.goto(`${service.url}/live?type=delivered`);
+  await page.getByText('Connected').waitFor();
+  await send('delivered@simulator.test', 'first');
+  await page.getByRole('link', { name: 'delivered@simulator.test' }).waitFor();
+  assert.equal(await page.locator('.live-event').count(), 1, 'what was accepted is not shown');
+  await page.getByRole('searchbox').fill('SECOND');
+  await page.getByText('Nothing here speaks of that').waitFor();
+  assert.equal(new URL(page.url()).searchParams.get('text'), 'SECOND');
+  await send('opened@simulator.test', 'second');
+  await page.getByRole('link', { name: 'opened@simulator.test' }).waitFor();
+  await page.getByRole('button', { name: 'Pause' }).click();
+  await send('clicked@simulator.test', 'second');
+  await page.getByText('Paused; 1 new').waitFor();
+  assert.equal(await page.locator('.live-event').count(), 1);
+  await page.getByRole('button', { name: 'Go on' }).click();
+  await page.getByRole('link', { name: 'clicked@simulator.test' }).waitFor();
+});
+
 test('the Overview’s numbers lead to the messages that they count, and its conditions can be dropped', async (context) => {
   await using visit = await signedIn(context, { locale: 'en-US' });
   if (visit === undefined) return;

@@ -1,10 +1,12 @@
-/** The stream of events as they come: filtered, pausable, and no longer than a page can hold. */
+/** The stream of events as they come: filtered as the address says, pausable, and no longer than a page can hold. */
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { useSpeech, useWords } from '../language.ts';
 import type { MessageEvent as ToldEvent } from '../message.ts';
+import { Field } from '../parts/fields.tsx';
 import { Icon } from '../parts/icons.tsx';
 import { Empty } from '../parts/notices.tsx';
 import { Badge, Page, Time } from '../parts/page.tsx';
+import { go, useAddress, withQuery } from '../router.ts';
 import { tell } from '../story.ts';
 
 /** Older ones leave the page; the log keeps them. */
@@ -23,9 +25,14 @@ const types = [
 
 export function Live() {
   const { live, eventTypes } = useWords();
-  const [type, setType] = useState('');
+  const address = useAddress();
+  const value = (name: string) => address.searchParams.get(name) ?? '';
+  const set = (name: string, value: string) => go(withQuery(address, { [name]: value }), { replace: true });
+  const type = types.find((name) => name === value('type')) ?? '';
+  const text = value('text');
   const [paused, setPaused] = useState(false);
-  const { shown, held, connected } = useStream(type, paused);
+  const { events, held, connected } = useStream(type, paused);
+  const shown = events.filter((event) => speaksOf(event, text));
   return (
     <Page
       title={live.title}
@@ -37,7 +44,7 @@ export function Live() {
             class="narrow"
             aria-label={live.filter}
             value={type}
-            onChange={(event) => setType(event.currentTarget.value)}
+            onChange={(event) => set('type', event.currentTarget.value)}
           >
             <option value="">{live.all}</option>
             {types.map((name) => (
@@ -52,11 +59,18 @@ export function Live() {
         </div>
       }
     >
+      <Field
+        label={live.text}
+        type="search"
+        placeholder={live.textSample}
+        value={text}
+        onValue={(text) => set('text', text)}
+      />
       {paused && <div class="notice">{live.paused(held)}</div>}
       <div class="card flush">
         {shown.length === 0 ? (
-          <Empty icon="steps" title={live.empty}>
-            <p>{live.emptyMore}</p>
+          <Empty icon="steps" title={events.length === 0 ? live.empty : live.none}>
+            <p>{events.length === 0 ? live.emptyMore : live.noneMore}</p>
           </Empty>
         ) : (
           <ol>
@@ -68,6 +82,12 @@ export function Live() {
       </div>
     </Page>
   );
+}
+
+/** Whatever a reader may have in hand of a message: who it went to, what it was called, how it was marked. */
+function speaksOf({ recipient, subject, tags, message_id: id }: ToldEvent, text: string): boolean {
+  const wanted = text.trim().toLowerCase();
+  return `${recipient}\n${subject}\n${tags.join('\n')}\n${id}`.toLowerCase().includes(wanted);
 }
 
 function LiveEvent({ event }: { readonly event: ToldEvent }) {
@@ -114,7 +134,7 @@ function useStream(type: string, paused: boolean) {
   useEffect(() => setFrozen(paused ? latest.current : undefined), [paused, type]);
   const known = new Set(frozen?.map(({ id }) => id));
   return {
-    shown: frozen ?? events,
+    events: frozen ?? events,
     held: frozen === undefined ? 0 : events.filter(({ id }) => !known.has(id)).length,
     connected,
   };

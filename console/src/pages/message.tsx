@@ -29,7 +29,7 @@ export function MessagePage({ id }: { readonly id: string }) {
   const mayChange = useMayChange();
   return (
     <Page
-      title={data?.subject || messages.noSubject}
+      title={data === undefined ? messages.title : data.subject || messages.noSubject}
       lead={
         <>
           <a href="/messages">← {messages.back}</a>

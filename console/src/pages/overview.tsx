@@ -123,7 +123,7 @@ function Numbers({ series }: { readonly series: Series }) {
     <Card title={overview.series}>
       <ul class="totals">
         {drawn.map((what) => (
-          <li key={what} class="stack tight">
+          <li key={what}>
             <label class="check small">
               <input type="checkbox" checked={!hidden.has(what)} onChange={() => switchOver(what)} />
               <span class={`swatch ${what}`} />

@@ -34,11 +34,12 @@ export function Failure(props: { readonly error: Error | undefined; readonly aga
   const { states, refusals } = useWords();
   const { error, again } = props;
   if (error === undefined) return null;
+  const isGone = error instanceof ApiError && error.status === 404;
   const known = error instanceof ApiError ? refusals[error.code as keyof typeof refusals] : undefined;
   return (
     <div class="notice bad" role="alert">
       <span>{known ?? error.message}</span>
-      {again && (
+      {again && !isGone && (
         <button type="button" onClick={again}>
           {states.again}
         </button>

@@ -8,7 +8,7 @@ export const enOverview = {
     ranges: { '24h': '24 hours', '7d': '7 days', '30d': '30 days', custom: 'Other' },
     from: 'From day',
     to: 'To day',
-    series: 'What is drawn',
+    series: 'In numbers',
     names: {
       accepted: 'Sent',
       delivered: 'Delivered',

@@ -9,7 +9,7 @@ export const ruOverview: typeof enOverview = {
     ranges: { '24h': '24 часа', '7d': '7 дней', '30d': '30 дней', custom: 'Другое' },
     from: 'С даты',
     to: 'По дату',
-    series: 'Что на графике',
+    series: 'В числах',
     names: {
       accepted: 'Отправлено',
       delivered: 'Доставлено',

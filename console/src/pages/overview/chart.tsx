@@ -56,6 +56,8 @@ export function Chart({ series, shown }: { readonly series: Series; readonly sho
           width: element.clientWidth,
           height: heightPx,
           legend: { show: false },
+          // The last label of the axis stands half beyond the last point.
+          padding: [null, 28, null, null],
           scales: { y: { range: (_chart, _low, high) => [0, Math.max(1, high * 1.08)] } },
           axes: [
             {
