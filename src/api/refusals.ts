@@ -7,6 +7,7 @@ import type { FastifyError, FastifySchemaValidationError } from 'fastify';
 import { type RefusalReason, RefusedError } from '../accept/draft.ts';
 import { TemplateError } from '../accept/templates/render.ts';
 import { PasswordsBusyError } from '../users/passwords.ts';
+import { BodyMissingError } from '../store/contract/bodies.ts';
 import { StoreBusyError, StoreFullError } from '../store/contract/store.ts';
 import { ApiError, notFound } from './errors.ts';
 
@@ -56,6 +57,10 @@ export function refusalOf(error: unknown): Refusal {
       error instanceof StoreFullError
         ? 'There is no room left to store anything, try again later'
         : 'Too much is being written just now, try again in a moment';
+    return { ...refusal, statusCode: 503, code: 'busy', message, retryAfterS: busyRetryAfterS };
+  }
+  if (error instanceof BodyMissingError) {
+    const message = 'The content of this message cannot be found just now, try again later';
     return { ...refusal, statusCode: 503, code: 'busy', message, retryAfterS: busyRetryAfterS };
   }
   if (error instanceof PasswordsBusyError) {

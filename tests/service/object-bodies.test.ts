@@ -30,10 +30,10 @@ test('when the object store is away doors say "later" and delivery waits; what w
     () => stateOf(first.id),
     (state) => state === 'delivered',
   );
-  const [content = ''] = [...objects.objects]
+  const [kept = ''] = [...objects.objects]
     .filter(([key]) => key.includes('/bodies/'))
     .map(([, body]) => body.toString());
-  assert.match(content, /content that is kept elsewhere/);
+  assert.match(kept, /content that is kept elsewhere/);
 
   objects.fault = (method) => (method === 'PUT' ? 503 : undefined);
   await assert.rejects(send('delivered@simulator.test'), /answered 503/);
@@ -59,10 +59,18 @@ test('when the object store is away doors say "later" and delivery waits; what w
     (log) => log.includes('bodies cannot be read'),
   );
   assert.equal(await stateOf(waiting.id), 'queued');
+  // Who looks at it is told to come later, too.
+  const content = service.call(shop, 'GET', `/api/messages/${waiting.id}/content`);
+  await assert.rejects(content, /answered 503/);
   objects.fault = () => undefined;
   await until(
     () => stateOf(waiting.id),
     (state) => state === 'delivered',
+  );
+  objects.objects.clear();
+  await assert.rejects(
+    service.call(shop, 'GET', `/api/messages/${first.id}/content`),
+    /answered 503.*cannot be found/,
   );
   assert.doesNotMatch(service.log + service.printed, new RegExp(secretKey));
 });

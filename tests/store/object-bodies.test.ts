@@ -92,7 +92,9 @@ for (const [name, engine] of Object.entries(engines)) {
       const server = opened.use(await startObjectServer());
       const clock = new ManualClock(startMs);
       // The exchange with the server takes real time.
-      const bodies = opened.use(objectBodies(server, { ...systemClock, now: () => clock.now() }, change));
+      const openedAtMs = systemClock.now();
+      const now = () => clock.now() + systemClock.now() - openedAtMs;
+      const bodies = opened.use(objectBodies(server, { ...systemClock, now }, change));
       const store = opened.use(await engine.open(bodies));
       const { id: accountId } = await anAccount(store);
       return { server, clock, store, accountId, [Symbol.asyncDispose]: () => opened.disposeAsync() };
@@ -206,6 +208,19 @@ for (const [name, engine] of Object.entries(engines)) {
       await assert.rejects(store.queue.readBody(submission), BodyMissingError);
       server.objects.set(key, body);
       assert.deepEqual(await store.queue.readBody(submission), body);
+    });
+
+    test('when one is given up, so are those that wait for their turn', async () => {
+      await using place = await withServer({ connections: 2 });
+      const { server, store, accountId } = place;
+      server.fault = () => 'silence';
+      const all = Array.from({ length: 50 }, () => store.intake.accept(aSubmission(accountId)));
+      const ends = await Promise.allSettled(all);
+      assert.ok(ends.every((end) => end.status === 'rejected' && end.reason instanceof StoreBusyError));
+      assert.ok(server.requests.length <= 10, `${server.requests.length} requests`);
+      server.fault = () => undefined;
+      await Promise.all(Array.from({ length: 50 }, () => accepted(store, aSubmission(accountId))));
+      assert.equal(server.objects.size, 50);
     });
 
     test('what waits for the object store is bounded', async () => {

@@ -26,13 +26,14 @@ export const defaultObjectLimits: ObjectLimits = {
   connections: 64,
   connectMs: 3_000,
   tryMs: 6_000,
+  bytesPerSecond: 2 ** 20,
   tries: 3,
   pauseMs: 200,
   // A message has at most 25 MiB by default; whoever sets more has one that is still below.
   answerBytes: 512 * 2 ** 20,
   puts: 5_000,
   putBytes: 256 * 2 ** 20,
-  cacheBytes: 32 * 2 ** 20,
+  cacheBytes: 16 * 2 ** 20,
   deletes: 16,
 };
 
@@ -83,7 +84,9 @@ export class ObjectBodies implements BodyPlace {
 
   async put(body: Uint8Array, atMs: number): Promise<string> {
     const { puts, putBytes } = this.#limits;
-    if (this.#puts >= puts || this.#putBytes + body.byteLength > putBytes) {
+    // One alone may have more.
+    const tooMuch = this.#puts > 0 && this.#putBytes + body.byteLength > putBytes;
+    if (this.#puts >= puts || tooMuch) {
       throw new StoreBusyError('too many bodies wait for their store');
     }
     const key = `${hourOf(atMs)}/${this.#random.bytes(nameBytes).toString('base64url')}`;

@@ -15,8 +15,10 @@ export interface BucketSettings extends Credentials {
 export interface BucketLimits {
   readonly connections: number;
   readonly connectMs: number;
-  /** For one try, to the last byte of the answer. */
+  /** For one try, until the answer begins and between any two pieces of it. */
   readonly tryMs: number;
+  /** What is put may take longer, as long as it goes so fast. */
+  readonly bytesPerSecond: number;
   readonly tries: number;
   /** After the first try; doubled with each. */
   readonly pauseMs: number;
@@ -48,6 +50,16 @@ interface Answer {
   readonly content: Buffer;
 }
 
+/** When a try is given up; it moves as long as the answer comes. */
+interface Deadline {
+  atMs: number;
+}
+
+interface Waiting {
+  readonly start: () => void;
+  readonly giveUp: (error: BucketError) => void;
+}
+
 const nothing = sha256('');
 /** Of an error's text, as much as is told. */
 const toldChars = 300;
@@ -59,6 +71,9 @@ export class Bucket implements AsyncDisposable {
   readonly #random: Random;
   readonly #pool: Pool;
   readonly #host: string;
+  #running = 0;
+  /** Requests without a connection: their time has not begun. */
+  #waiting: Waiting[] = [];
 
   constructor(
     settings: BucketSettings,
@@ -68,13 +83,14 @@ export class Bucket implements AsyncDisposable {
     this.#limits = limits;
     this.#clock = clock;
     this.#random = random;
-    const { connections, connectMs, tryMs } = limits;
+    const { connections, connectMs } = limits;
     this.#host = new URL(settings.endpoint).host;
     this.#pool = new Pool(settings.endpoint, {
       connections,
       connect: { timeout: connectMs },
-      headersTimeout: tryMs,
-      bodyTimeout: tryMs,
+      // Each try has a deadline of its own.
+      headersTimeout: 0,
+      bodyTimeout: 0,
     });
   }
 
@@ -114,41 +130,66 @@ export class Bucket implements AsyncDisposable {
     await this.#pool.destroy();
   }
 
-  async #ask(request: Request): Promise<Answer> {
-    const { tries, pauseMs } = this.#limits;
-    for (let tried = 1; ; tried++) {
-      try {
-        return await this.#askOnce(request);
-      } catch (error) {
-        if (tried >= tries || !(error instanceof BucketError) || !mayHelp(error)) throw error;
-        await this.#clock.sleep(pauseMs * 2 ** (tried - 1) * (0.5 + this.#random.unit()));
+  #ask(request: Request): Promise<Answer> {
+    return this.#inTurn(async () => {
+      const { tries, pauseMs } = this.#limits;
+      for (let tried = 1; ; tried++) {
+        try {
+          return await this.#askOnce(request);
+        } catch (error) {
+          if (!(error instanceof BucketError) || !mayHelp(error)) throw error;
+          if (tried >= tries) {
+            // Whoever waits would wait as long for nothing.
+            for (const { giveUp } of this.#waiting.splice(0)) giveUp(error);
+            throw error;
+          }
+          await this.#clock.sleep(pauseMs * 2 ** (tried - 1) * (0.5 + this.#random.unit()));
+        }
       }
+    });
+  }
+
+  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#running >= this.#limits.connections) {
+      await new Promise<void>((start, giveUp) => this.#waiting.push({ start, giveUp }));
+    } else {
+      this.#running++;
+    }
+    try {
+      return await work();
+    } finally {
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#running--;
+      else next.start();
     }
   }
 
   async #askOnce({ method, key, query = '', content }: Request): Promise<Answer> {
-    const { bucket } = this.#settings;
-    const path = `/${bucket}${key === '' ? '' : `/${key}`}`;
-    const headers = sign(
-      {
-        method,
-        path,
-        query,
-        headers: { host: this.#host },
-        contentHash: content === undefined ? nothing : sha256(content),
-      },
-      this.#settings,
-      this.#clock.now(),
-    );
-    const { status, content: answer } = await this.#inTime(async (signal) => {
+    const { tryMs, bytesPerSecond, answerBytes } = this.#limits;
+    const path = `/${this.#settings.bucket}${key === '' ? '' : `/${key}`}`;
+    const contentHash = content === undefined ? nothing : sha256(content);
+    const headers = { host: this.#host };
+    const nowMs = this.#clock.now();
+    const signed = sign({ method, path, query, headers, contentHash }, this.#settings, nowMs);
+    const sendMs = ((content?.byteLength ?? 0) / bytesPerSecond) * 1000;
+    const deadline = { atMs: nowMs + tryMs + sendMs };
+    const { status, content: answer } = await this.#inTime(deadline, async (signal) => {
       const { statusCode, body } = await this.#pool.request({
         method,
         path: query === '' ? path : `${path}?${query}`,
-        headers,
+        headers: signed,
         body: content ?? null,
         signal,
       });
-      return { status: statusCode, content: await read(body, this.#limits.answerBytes) };
+      const chunks: Buffer[] = [];
+      let bytes = 0;
+      for await (const chunk of body as AsyncIterable<Buffer>) {
+        deadline.atMs = this.#clock.now() + tryMs;
+        chunks.push(chunk);
+        bytes += chunk.byteLength;
+        if (bytes > answerBytes) throw new BucketError(0, `an answer of more than ${answerBytes} bytes`);
+      }
+      return { status: statusCode, content: Buffer.concat(chunks) };
     });
     if (status >= 200 && status < 300) return { status, content: answer };
     const text = answer.toString();
@@ -157,10 +198,10 @@ export class Bucket implements AsyncDisposable {
   }
 
   /** @throws BucketError of status 0 when nothing was said in time, or the connection failed */
-  async #inTime(work: (signal: AbortSignal) => Promise<Answer>): Promise<Answer> {
+  async #inTime(deadline: Deadline, work: (signal: AbortSignal) => Promise<Answer>): Promise<Answer> {
     const over = new AbortController();
     const late = new AbortController();
-    void this.#abortLate(late, over.signal);
+    void this.#abortLate(late, deadline, over.signal);
     try {
       return await work(late.signal);
     } catch (error) {
@@ -173,23 +214,16 @@ export class Bucket implements AsyncDisposable {
     }
   }
 
-  async #abortLate(late: AbortController, over: AbortSignal): Promise<void> {
-    await this.#clock.sleep(this.#limits.tryMs, over);
-    if (!over.aborted) late.abort();
+  async #abortLate(late: AbortController, deadline: Deadline, over: AbortSignal): Promise<void> {
+    for (;;) {
+      const leftMs = deadline.atMs - this.#clock.now();
+      if (over.aborted) return;
+      if (leftMs <= 0) return late.abort();
+      await this.#clock.sleep(leftMs, over);
+    }
   }
 }
 
 /** What is wrong with the request stays wrong; what is wrong with the store may be over. */
 const mayHelp = ({ status }: BucketError): boolean =>
   status === 0 || status === 408 || status === 429 || status >= 500;
-
-async function read(body: AsyncIterable<Buffer>, mostBytes: number): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of body) {
-    chunks.push(chunk);
-    bytes += chunk.byteLength;
-    if (bytes > mostBytes) throw new BucketError(0, `an answer of more than ${mostBytes} bytes`);
-  }
-  return Buffer.concat(chunks);
-}
