@@ -135,6 +135,9 @@ function intakeTests(open: OpenStore): void {
     assert.deepEqual(again, { ...first, kind: 'repeated' });
     assert.deepEqual(conflict, { kind: 'conflict' });
     assert.deepEqual([await earlier('a'), await earlier('b')], [again, conflict]);
+    for (const id of again?.kind === 'repeated' ? again.messageIds : []) {
+      assert.equal((await store.messages.byId(accountId, id))?.submissionId, again?.submissionId);
+    }
     assert.equal(await earlier('a', startMs, other.id), undefined);
     assert.equal(await earlier('a', startMs + 86_400_000), undefined);
     assert.equal((await under('b', startMs, other.id)).kind, 'accepted', 'keys belong to their account');

@@ -10,6 +10,7 @@ interface KeyRow {
   account_id: number;
   key: string;
   fingerprint: string;
+  submission_id: number;
   first_message_id: number;
   message_count: number;
   expires_at_ms: number;
@@ -31,7 +32,7 @@ function answerOf(row: KeyRow, fingerprint: string): Exclude<IntakeResult, { kin
   if (row.fingerprint !== fingerprint) return { kind: 'conflict' };
   return {
     kind: 'repeated',
-    submissionId: row.first_message_id,
+    submissionId: row.submission_id,
     messageIds: idsFrom(row.first_message_id, row.message_count),
   };
 }
