@@ -33,19 +33,10 @@ export function closeDue(
   return { ...freshDigest(untilMs), due: { ...counted, untilMs } };
 }
 
-export interface DigestRequest {
-  readonly id: string;
-  readonly contentType: string;
-  readonly body: Buffer;
-  /** For the list of requests: it holds no event. */
-  readonly batch: Batch;
-}
-
-export function digestRequest(recipe: Recipe, digest: ClosedDigest): DigestRequest {
-  const { webhook, dialect, options, contentType } = recipe;
+/** The request that carries it: it holds no event. */
+export function digestBatch({ webhook, dialect, options }: Recipe, digest: ClosedDigest): Batch {
   const id = `${webhook.id}-digest-${digest.untilMs}`;
   const facts = { ...digest, id, accountId: webhook.accountId, webhookId: webhook.id };
   const body = Buffer.from(dialect.writeDigest?.(facts, options) ?? '');
-  const batch = { id, firstId: 0, lastId: 0, events: 0, firstNumber: 0, items: [], body };
-  return { id, contentType, body, batch };
+  return { id, firstId: 0, lastId: 0, events: 0, firstNumber: 0, items: [], body };
 }

@@ -9,31 +9,24 @@
  * row: its range is the event. Cursors move lazily: after a crash, what was sent since the last save is sent again with
  * the same ids and bytes.
  */
-import type { Logger } from 'pino';
 import type { LoggedEvent } from '../events/types.ts';
 import type { Random } from '../platform/clock.ts';
 import { Wake } from '../platform/wake.ts';
-import type {
-  InFlightBatch,
-  NewNotice,
-  StreamProgress,
-  Suspect,
-} from '../store/contract/webhook-progress.ts';
-import type { Webhook, WebhookStore } from '../store/contract/webhooks.ts';
+import type { InFlightBatch, Suspect } from '../store/contract/webhook-progress.ts';
+import type { WebhookStore } from '../store/contract/webhooks.ts';
+import { type Attempt, type AttemptDependencies, Attempts } from './attempts.ts';
 import { type Batch, Collector, collectAgain, Recipe } from './collect.ts';
-import { closeDue, digestRequest, digestToBegin, nextDigestAtMs } from './digest.ts';
+import { digestToBegin } from './digest.ts';
+import { Digests } from './digests.ts';
 import { asSetAside, asSuspect } from './journal.ts';
-import { failingNotice, goneNotice, nextNotice, pausedNotice } from './notices.ts';
-import { type RequestDependencies, Requests, type Sent } from './requests.ts';
-import { longestWaitMs, retryAfterMsOf, retryWaitMs } from './retry.ts';
-import type { Slot, Slots } from './slots.ts';
-import type { Source } from './sources.ts';
+import { goneNotice } from './notices.ts';
+import { Patience } from './patience.ts';
+import { retryWaitMs } from './retry.ts';
+import type { Stream } from './sources.ts';
 import { OutdatedError, StreamState } from './stream-state.ts';
 import {
   byThisClock,
   counted,
-  digestFailed,
-  digestOver,
   dropped,
   failed,
   giveUpSearch,
@@ -44,22 +37,11 @@ import {
   taken,
   takenInPart,
 } from './transitions.ts';
-import { askedAgain, asksToWait, verdictOf } from './verdict.ts';
+import { asksToWait } from './verdict.ts';
 
-export interface SenderDependencies extends RequestDependencies {
+export interface SenderDependencies extends AttemptDependencies {
   readonly webhooks: Pick<WebhookStore, 'saveProgress'>;
-  readonly slots: Pick<Slots, 'acquire'>;
   readonly random: Random;
-  readonly logger: Logger;
-}
-
-/** What a sender sends. */
-export interface Stream {
-  readonly webhook: Webhook;
-  readonly progress: StreamProgress;
-  readonly source: Source;
-  /** Undefined for the live stream, which has no end. */
-  readonly replay: { readonly id: number; readonly isOfSetAside: boolean } | undefined;
 }
 
 /** A cursor that moved over so many events that nobody wants is saved. */
@@ -73,11 +55,12 @@ export class Sender {
   readonly #deps: SenderDependencies;
   readonly #stream: Stream;
   readonly #recipe: Recipe;
-  readonly #requests: Requests;
   readonly #state: StreamState;
+  readonly #attempts: Attempts;
+  readonly #patience: Patience;
+  readonly #digests: Digests;
   readonly #wake = new Wake();
   readonly #stopping = new AbortController();
-  readonly #aborting = new AbortController();
   readonly #done: Promise<void>;
   #collector: Collector;
   /** A batch was not taken: it goes before anything new. */
@@ -90,7 +73,6 @@ export class Sender {
     this.#deps = deps;
     this.#stream = stream;
     this.#recipe = new Recipe(webhook, replay?.id);
-    this.#requests = new Requests(webhook, deps);
     const digest = replay === undefined ? digestToBegin(webhook, deps.clock.now()) : undefined;
     this.#state = new StreamState(
       webhook,
@@ -99,6 +81,11 @@ export class Sender {
       byThisClock({ ...giveUpSearch(stream.progress), digest }, deps.clock.now()),
       { ...deps, stopping: this.#stopping },
     );
+    const parts = { stream, recipe: this.#recipe, state: this.#state };
+    this.#attempts = new Attempts(parts, deps, this.#stopping.signal);
+    this.#patience = new Patience(parts, deps, this.#stopping);
+    const { clock } = deps;
+    this.#digests = new Digests({ ...parts, attempts: this.#attempts, patience: this.#patience, clock });
     this.#collector = this.#collectOn();
     this.#done = this.#run();
   }
@@ -117,7 +104,7 @@ export class Sender {
   async stop(): Promise<void> {
     this.#stopping.abort();
     const ended = new AbortController();
-    void this.#deps.clock.sleep(stopGraceMs, ended.signal).then(() => this.#aborting.abort());
+    void this.#deps.clock.sleep(stopGraceMs, ended.signal).then(() => this.#attempts.abort());
     await this.#done.catch(() => undefined);
     ended.abort();
   }
@@ -127,7 +114,7 @@ export class Sender {
       while (!this.#stopping.signal.aborted) {
         if (this.#state.progress.inFlight[0] !== undefined)
           await this.#again(this.#state.progress.inFlight[0]);
-        else if (this.#state.progress.digest?.due !== undefined) await this.#sendDigest();
+        else if (this.#state.progress.digest?.due !== undefined) await this.#digests.send();
         else if (this.#state.progress.search !== undefined) await this.#witness();
         else await this.#flow();
       }
@@ -136,7 +123,7 @@ export class Sender {
     } catch (error) {
       if (!(error instanceof OutdatedError)) throw error;
     } finally {
-      await this.#requests.close();
+      await this.#attempts.close();
     }
   }
 
@@ -192,9 +179,9 @@ export class Sender {
       const { dueAtMs = Infinity } = this.#collector;
       if (dueAtMs <= nowMs || replay !== undefined) return this.#open(this.#collector.close());
       this.#pass(saveAfterPassed);
-      const digestAtMs = this.#digestAtMs();
+      const digestAtMs = this.#digests.closesAtMs;
       if (digestAtMs <= nowMs) {
-        await this.#closeDigest();
+        await this.#digests.close();
         return undefined;
       }
       const { saveAtMs } = this.#state;
@@ -226,7 +213,7 @@ export class Sender {
 
   /** Waits until the first batch in flight is due again, and sends it. */
   async #again(inFlight: InFlightBatch): Promise<void> {
-    await this.#rest(this.#state.progress.nextTryAtMs);
+    await this.#patience.rest(this.#state.progress.nextTryAtMs);
     if (this.#stopping.signal.aborted) return;
     const batch = await collectAgain(this.#stream.source, this.#recipe, inFlight);
     if (batch !== undefined) return this.#send(batch);
@@ -256,7 +243,7 @@ export class Sender {
       await this.#setAside(search?.suspects ?? [], []);
       return;
     }
-    if (replay !== undefined) await this.#rest(nextTryAtMs);
+    if (replay !== undefined) await this.#patience.rest(nextTryAtMs);
     const next = replay === undefined ? await this.#next(nextTryAtMs) : undefined;
     const { failures } = this.#state.progress;
     this.#state.progress = {
@@ -265,95 +252,26 @@ export class Sender {
     };
   }
 
-  /** Sleeps until then, telling the owner what is to be told meanwhile. */
-  async #rest(untilMs: number): Promise<void> {
-    const { clock } = this.#deps;
-    let endMs = untilMs;
-    while (!this.#stopping.signal.aborted && clock.now() < endMs) {
-      // A clock that is set back meanwhile must not lengthen the wait by as much.
-      endMs = Math.min(endMs, clock.now() + longestWaitMs);
-      const notice = this.#nextNotice();
-      if (notice !== undefined && notice.atMs <= clock.now()) await this.#tell(notice);
-      else {
-        const wakeAtMs = Math.min(endMs, notice?.atMs ?? Infinity);
-        await clock.sleep(wakeAtMs - clock.now(), this.#stopping.signal);
-      }
-    }
-  }
-
-  #nextNotice() {
-    if (this.#stream.replay !== undefined) return undefined;
-    return nextNotice(this.#state.progress.failingSinceMs, this.#state.progress.noticedMs);
-  }
-
-  async #tell({ afterMs, pauses }: { afterMs: number; pauses: boolean }): Promise<void> {
-    const { webhook } = this.#stream;
-    const nowMs = this.#deps.clock.now();
-    const sinceMs = this.#state.progress.failingSinceMs ?? nowMs;
-    this.#state.progress = { ...this.#state.progress, noticedMs: afterMs };
-    if (pauses) await this.#switchOff('failing', pausedNotice(webhook, sinceMs, nowMs));
-    else await this.#state.save(true, { notices: [failingNotice(webhook, sinceMs, afterMs, nowMs)] });
-  }
-
-  async #switchOff(pause: 'gone' | 'failing', notice: NewNotice): Promise<void> {
-    await this.#state.save(true, { notices: [notice], pause });
-    this.#stopping.abort();
-  }
-
-  #place(): Promise<Slot | undefined> {
-    const kind = this.#state.progress.failures > 0 ? 'probe' : 'quick';
-    return this.#deps.slots.acquire(kind, this.#stopping.signal);
-  }
-
   async #send(batch: Batch): Promise<void> {
-    const { clock } = this.#deps;
-    const slot = await this.#place();
-    if (slot === undefined) return;
-    const startedAtMs = clock.now();
-    const { replay } = this.#stream;
-    const extra = replay === undefined ? [] : ['aftersend-replay', `${replay.id}`];
-    const { id, body } = batch;
-    const { contentType } = this.#recipe;
-    let sent: Sent;
-    try {
-      sent = await this.#requests.send({ id, contentType, body, extra }, this.#aborting.signal);
-    } finally {
-      slot.release();
-    }
-    await this.#record(batch, sent, startedAtMs);
+    const attempt = await this.#attempts.make(batch);
+    if (attempt === undefined) return;
+    const { verdict } = attempt;
+    if (verdict === 'taken') await this.#taken(attempt);
+    else if (verdict === 'gone') {
+      const notice = goneNotice(this.#stream.webhook, attempt.endedAtMs);
+      await this.#patience.switchOff('gone', notice);
+    } else if (verdict === 'content') await this.#refused(attempt, 'content');
+    else if (this.#isSlowlyRefused(attempt)) await this.#refused(attempt, 'slow');
+    else await this.#failed(attempt);
   }
 
-  async #record(batch: Batch, sent: Sent, startedAtMs: number): Promise<void> {
-    const { result } = sent;
-    if (result.kind === 'aborted') return;
-    let verdict = verdictOf(result);
-    // A stopped sender leaves the batch as it was: its failure may be that of settings which have just been mended.
-    if (verdict !== 'taken' && this.#stopping.signal.aborted) return;
-    const { webhook } = this.#stream;
-    const body = result.kind === 'answered' ? result.body : undefined;
-    const again =
-      verdict === 'taken' && webhook.sending.partialAck && body ? askedAgain(body, batch.items) : [];
-    if (again.length === batch.items.length) verdict = 'refused';
-    const nowMs = this.#deps.clock.now();
-    this.#state.journal.keep(batch, sent, verdict === 'taken', {
-      atMs: startedAtMs,
-      durationMs: nowMs - startedAtMs,
-    });
-    this.#log(batch, result, verdict === 'taken');
-    if (verdict === 'taken') await this.#taken(batch, again, nowMs);
-    else if (verdict === 'gone') await this.#switchOff('gone', goneNotice(webhook, nowMs));
-    else if (verdict === 'content' || this.#isSlowlyRefused(batch, verdict, startedAtMs)) {
-      await this.#refused(batch, sent, verdict === 'content' ? 'content' : 'slow', startedAtMs);
-    } else await this.#failed(batch, sent, startedAtMs);
-  }
-
-  #isSlowlyRefused(batch: Batch, verdict: string, atMs: number): boolean {
+  #isSlowlyRefused({ batch, verdict, startedAtMs }: Attempt): boolean {
     if (verdict !== 'refused') return false;
     if (this.#state.progress.search?.kind === 'slow') return true;
-    return atMs - (batch.refusedSinceMs ?? Infinity) >= slowSearchAfterMs;
+    return startedAtMs - (batch.refusedSinceMs ?? Infinity) >= slowSearchAfterMs;
   }
 
-  async #taken(batch: Batch, again: readonly number[], nowMs: number): Promise<void> {
+  async #taken({ batch, again, endedAtMs: nowMs }: Attempt): Promise<void> {
     const waitMs = retryWaitMs(1, this.#deps.random.unit());
     const before = this.#state.progress;
     const outcome =
@@ -379,12 +297,12 @@ export class Sender {
     this.#state.saveAside();
   }
 
-  async #refused(batch: Batch, sent: Sent, kind: 'content' | 'slow', startedAtMs: number): Promise<void> {
-    const { clock } = this.#deps;
+  async #refused(attempt: Attempt, kind: 'content' | 'slow'): Promise<void> {
+    const { batch, sent, startedAtMs, endedAtMs: nowMs } = attempt;
     const suspect = asSuspect(batch, sent);
-    const waitMs = this.#waitMs(sent);
+    const waitMs = this.#patience.waitMs(sent);
     const later = asksToWait(sent.result);
-    const refusal = { kind, suspect, startedAtMs, nowMs: clock.now(), waitMs, asksToWait: later };
+    const refusal = { kind, suspect, startedAtMs, nowMs, waitMs, asksToWait: later };
     // What was set aside before is so still: nothing else need be accepted first.
     const isKnown = this.#stream.replay?.isOfSetAside === true && this.#state.progress.search === undefined;
     const search = isKnown ? { roots: [], kind, accepted: true, suspects: [] } : this.#state.progress.search;
@@ -413,12 +331,12 @@ export class Sender {
     await this.#state.save(true);
   }
 
-  async #failed(batch: Batch, sent: Sent, startedAtMs: number): Promise<void> {
+  async #failed({ batch, sent, startedAtMs, endedAtMs: nowMs }: Attempt): Promise<void> {
     this.#state.progress = failed(this.#state.progress, batch, {
       answered: sent.result.kind === 'answered',
       startedAtMs,
-      nowMs: this.#deps.clock.now(),
-      waitMs: this.#waitMs(sent),
+      nowMs,
+      waitMs: this.#patience.waitMs(sent),
     });
     this.#isHeld = true;
     // Lets go of what was read ahead, also when it is only needed again in hours.
@@ -426,75 +344,8 @@ export class Sender {
     await this.#state.save(true);
   }
 
-  #waitMs({ result }: Sent): number {
-    const { clock, random } = this.#deps;
-    const asked = result.kind === 'answered' ? retryAfterMsOf(result.retryAfter, clock.now()) : undefined;
-    return retryWaitMs(this.#state.progress.failures + 1, random.unit(), asked);
-  }
-
-  #digestAtMs(): number {
-    const { replay, webhook } = this.#stream;
-    return replay === undefined
-      ? nextDigestAtMs(this.#state.progress.digest, webhook.sending.digest)
-      : Infinity;
-  }
-
-  async #closeDigest(): Promise<void> {
-    const { digest } = this.#stream.webhook.sending;
-    this.#state.progress = {
-      ...this.#state.progress,
-      digest: closeDue(this.#state.progress.digest, digest, this.#deps.clock.now()),
-    };
-    await this.#state.save(true);
-  }
-
-  /** A digest that is refused for what it is is not sent again: it holds no event. */
-  async #sendDigest(): Promise<void> {
-    const { clock } = this.#deps;
-    await this.#rest(this.#state.progress.nextTryAtMs);
-    const { digest } = this.#state.progress;
-    if (digest?.due === undefined || this.#stopping.signal.aborted) return;
-    const request = digestRequest(this.#recipe, digest.due);
-    // Every endpoint's hour ends at once: they take their turns.
-    const slot = await this.#place();
-    if (slot === undefined) return;
-    const startedAtMs = clock.now();
-    const sent = await this.#requests
-      .send({ ...request, extra: [] }, this.#aborting.signal)
-      .finally(() => slot.release());
-    const { result } = sent;
-    if (result.kind === 'aborted') return;
-    const verdict = verdictOf(result);
-    if (verdict !== 'taken' && this.#stopping.signal.aborted) return;
-    this.#state.journal.keep(request.batch, sent, verdict === 'taken', {
-      atMs: startedAtMs,
-      durationMs: clock.now() - startedAtMs,
-    });
-    if (verdict === 'gone') {
-      await this.#switchOff('gone', goneNotice(this.#stream.webhook, clock.now()));
-      return;
-    }
-    const isOver = verdict === 'taken' || verdict === 'content';
-    this.#state.progress = isOver
-      ? digestOver(this.#state.progress)
-      : digestFailed(this.#state.progress, { startedAtMs, nowMs: clock.now(), waitMs: this.#waitMs(sent) });
-    await this.#state.save(true);
-  }
-
   async #finish(): Promise<void> {
     await this.#state.save(true, { finishedAtMs: this.#deps.clock.now() });
     this.#stopping.abort();
-  }
-
-  #log({ id: batch, events }: Batch, result: Sent['result'], accepted: boolean): void {
-    const { logger } = this.#deps;
-    const { id, accountId } = this.#stream.webhook;
-    const line = { webhook: id, account: accountId, batch, events };
-    if (accepted) logger.debug(line, 'webhook batch taken');
-    else
-      logger.info(
-        { ...line, status: result.kind === 'answered' ? result.status : 0 },
-        'webhook batch not taken',
-      );
   }
 }

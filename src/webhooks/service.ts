@@ -6,9 +6,9 @@ import type { Clock } from '../platform/clock.ts';
 import type { EventLog } from '../store/contract/log.ts';
 import { StoreBusyError } from '../store/contract/store.ts';
 import { type ReplayStore, shareHoldsForMs, type WebhookStore } from '../store/contract/webhooks.ts';
-import { Sender, type SenderDependencies, type Stream } from './sender.ts';
+import { Sender, type SenderDependencies } from './sender.ts';
 import { type Slot, Slots } from './slots.ts';
-import { liveSource, replaySource } from './sources.ts';
+import { liveSource, replaySource, type Stream } from './sources.ts';
 
 /** The wait before a sender that has failed is started again, and one that the store has failed for a while. */
 const restartMs = 30_000;

@@ -1,6 +1,7 @@
 /** Where a stream reads its events: the log as it grows, or what a replay chose of it. */
 import type { EventType } from '../events/types.ts';
 import type { EventLog, LogPage } from '../store/contract/log.ts';
+import type { StreamProgress } from '../store/contract/webhook-progress.ts';
 import type { ReplaySelection, Webhook, WebhookStore } from '../store/contract/webhooks.ts';
 
 /** How many events one read may return, and how many it may look over for them. */
@@ -9,6 +10,15 @@ const pageScan = 5000;
 
 /** The wanted events after an id, in the order of the log, at most a page of them. */
 export type Source = (afterId: number) => Promise<LogPage>;
+
+/** What a sender sends. */
+export interface Stream {
+  readonly webhook: Webhook;
+  readonly progress: StreamProgress;
+  readonly source: Source;
+  /** Undefined for the live stream, which has no end. */
+  readonly replay: { readonly id: number; readonly isOfSetAside: boolean } | undefined;
+}
 
 export function liveSource(log: EventLog, webhook: Pick<Webhook, 'accountId' | 'types'>): Source {
   const { accountId, types } = webhook;
