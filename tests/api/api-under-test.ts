@@ -1,5 +1,5 @@
 /**
- * The real HTTP application on a real SQLite store and a loopback port, with an account, as the tests of the API use
+ * The real HTTP application on a real store (SQLite, if the test opens no other) and a loopback port, with an account, as the tests of the API use
  * it. Every answer is checked against the schema that its route documents.
  */
 import assert from 'node:assert/strict';
@@ -62,9 +62,12 @@ export interface ApiUnderTest extends AsyncDisposable {
 
 export const limits = { messageBytes: 200_000, recipients: 5 };
 
-export async function startApi(changes: Partial<ApiDependencies> = {}): Promise<ApiUnderTest> {
+export async function startApi(
+  changes: Partial<ApiDependencies> = {},
+  open = (folder: string): Promise<Store> => openSqliteStore(folder, 'serve'),
+): Promise<ApiUnderTest> {
   const folder = await mkdtemp(join(tmpdir(), 'aftersend-api-'));
-  const store = await openSqliteStore(folder, 'serve');
+  const store = await open(folder);
   const clock = new ManualClock(startMs);
   const provision = { accounts: store.accounts, clock, random: systemRandom };
   const { account, token } = await createAccount(provision, { name: 'acme', email: '', timeZone: 'UTC' });

@@ -127,6 +127,43 @@ export function usersConformance(open: OpenStore): void {
       );
     });
 
+    test('an account keeps an owner and an invitation works once, whatever is done at once', async () => {
+      await using store = await open();
+      const times = { atMs: startMs, expiresAtMs: startMs + dayMs };
+      for (let round = 1; round <= 4; round++) {
+        const { id: accountId } = await anAccount(store, `account ${round}`);
+        const [ann, bob, carl] = [
+          await aUser(store, accountId, `ann${round}@example.org`),
+          await aUser(store, accountId, `bob${round}@example.org`),
+          await aUser(store, accountId, `carl${round}@example.org`),
+        ];
+        const purpose = { kind: 'join', accountId, role: 'support' } as const;
+        const [link, open] = [`link ${round}`, `open ${round}`];
+        await store.users.invite({ email: '', purpose, hash: link, ...times });
+        await store.users.invite({ email: carl.email, purpose, hash: `of carl ${round}`, ...times });
+        await store.users.invite({ email: '', purpose, hash: open, ...times });
+        const person = { issuer: 'https://id.example.com', subject: `${round}`, email: carl.email };
+        await Promise.all([
+          store.users.removeMember({ accountId, userId: ann.id }),
+          store.users.joinAs({ hash: link, userId: bob.id, atMs: startMs }),
+          store.users.joinByProvider({ ...person, admissions: [], atMs: startMs }),
+        ]);
+        const members = await store.users.members({ accountId, limit: 10 });
+        assert.equal(members.filter(({ role }) => role === 'owner').length, 1, `round ${round}`);
+
+        const newcomers = ['dan', 'eve', 'fay'].map((name) =>
+          store.users.joinAsNew({
+            hash: open,
+            email: `${name}${round}@example.org`,
+            passwordHash: 'hash',
+            atMs: startMs,
+          }),
+        );
+        const kinds = (await Promise.all(newcomers)).map(({ kind }) => kind);
+        assert.deepEqual(kinds.toSorted(), ['gone', 'gone', 'joined']);
+      }
+    });
+
     test('what people did is told newest first, to their account alone', async () => {
       await using store = await open();
       const [acme, other] = [await anAccount(store), await anAccount(store, 'other')];

@@ -75,7 +75,7 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Store
         await bodies?.probe();
       },
     },
-    accounts: accountStore(database, calls(accountWrites)),
+    accounts: accountStore(database, calls(accountWrites, { create: 'names', createSmtpLogin: 'names' })),
     intake: intakeStore(database, placingBodies(bodies, writes.accept)),
     queue: queueStore({
       database,
@@ -92,7 +92,7 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Store
     domains: domainStore(database, calls(domainWrites)),
     reports: reportStore(database, { add: writes.addReport }),
     templates: templateStore(database, calls(templateWrites)),
-    mailSettings: mailSettingsStore(database, calls(mailSettingsWrites)),
+    mailSettings: mailSettingsStore(database, calls(mailSettingsWrites, { setHost: 'names' })),
     retention: { prune: pruningBodies((input) => prune({ database, ranges }, input), database, bodies) },
     webhooks: webhookStore(database, calls(webhookWrites), {
       changes,
@@ -102,7 +102,7 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Store
         transact((transaction) => takeShare(transaction, processName)),
       letGo: (webhookIds) => transact((transaction) => letGo(transaction, processName, webhookIds)),
     }),
-    users: userStore(database, calls(userWrites)),
+    users: userStore(database, calls(userWrites, 'people')),
     simulator: simulatorStore(database, calls(simulatorWrites)),
     statistics: statisticsStore(database, calls(statisticsWrites), {
       takeTurn: () => takeTurn(database, processName, clock.now()),

@@ -4,6 +4,7 @@
  * - The lock of an account's log. Event ids are taken under it and it is held to the commit, so within an account a
  *   smaller id is never seen later than a greater one, and whoever reads "id > cursor" misses nothing.
  * - The lock of an account's settings. What looks first and writes then (a limit, a name that must be free) holds it.
+ *   For names that must be free in all accounts there is one lock, and one for people, who are in many.
  *
  * They are taken in this order, each kind once a transaction and in the order of its numbers: settings, rows of
  * messages by id, logs. So no two wait for one another.
@@ -20,6 +21,8 @@ const lockClasses = {
   retention: 7304,
   shares: 7305,
   ranges: 7306,
+  names: 7307,
+  people: 7308,
 } as const;
 export type LockClass = keyof typeof lockClasses;
 

@@ -14,7 +14,7 @@ import { isBeyondRanges } from './partitions.ts';
 import type { Ranges } from './ranges.ts';
 import { reportAll } from './report.ts';
 import { settleAll } from './settle.ts';
-import { Transaction } from './transaction.ts';
+import { type LockClass, Transaction } from './transaction.ts';
 
 const waitingLimits = { waitingCalls: 20_000, waitingBytes: 256 * 2 ** 20, bytes: 16 * 2 ** 20 };
 /** Of a call beside what its body weighs. */
@@ -41,10 +41,13 @@ export interface Writes {
   /** A transaction whose events, if any, are told of after its commit. */
   readonly transact: <T>(work: (transaction: Transaction) => Promise<T>) => Promise<T>;
   /** The verbs of a room that is written seldom. */
-  readonly calls: <Room extends object>(room: Room) => Calls<Room>;
+  readonly calls: <Room extends object>(room: Room, locks?: Locks<Room>) => Calls<Room>;
   /** Resolves when nothing waits to be written. */
   readonly drained: () => Promise<unknown>;
 }
+
+/** What verbs hold, all of them or those that are named, in the place of their account's settings. */
+export type Locks<Room> = LockClass | { readonly [Verb in keyof Room]?: LockClass };
 
 /** What they are made of. */
 export interface WriteParts {
@@ -97,7 +100,7 @@ export function openWrites(parts: WriteParts): Writes {
     report: report.call,
     addReport: addReport.call,
     transact,
-    calls: (room) => roomCalls(room, transact),
+    calls: (room, locks = {}) => roomCalls(room, locks, transact),
     drained: () => Promise.all([accept, settle, report, addReport].map((batches) => batches.drained())),
   };
 }
@@ -109,9 +112,10 @@ async function addReports(transaction: Transaction, reports: readonly NewReceive
   return added;
 }
 
-/** Each verb of a room as a call: a transaction of its own, alone in its account's settings. */
+/** Each verb of a room as a call: a transaction of its own, alone in what it looks at before it writes. */
 function roomCalls<Room extends object>(
   room: Room,
+  locks: Locks<Room>,
   transact: <T>(work: (transaction: Transaction) => Promise<T>) => Promise<T>,
 ): Calls<Room> {
   const entries = Object.entries(room) as [string, (database: Writer, input: unknown) => unknown][];
@@ -120,14 +124,16 @@ function roomCalls<Room extends object>(
       verb,
       (input: unknown) =>
         transact(async (transaction) => {
-          await transaction.lockSettings(await accountOf(transaction, input));
+          const lock = typeof locks === 'string' ? locks : locks[verb as keyof Room];
+          if (lock !== undefined) await transaction.lockAlone(lock);
+          else await transaction.lockSettings(await accountOf(transaction, input));
           return write(transaction, input);
         }),
     ]),
   ) as Calls<Room>;
 }
 
-/** Stands for an account in the lock of what belongs to none: names that are taken by all, the service's own facts. */
+/** Stands for an account in the lock of what belongs to none: the service's own facts. */
 const nobody = 0;
 
 /** Whose settings a verb changes. */

@@ -72,8 +72,8 @@ export const providerWrites = {
       );
     }
     for (const row of invitations) {
-      await enter(database, user.id, toInvitation(row));
-      await database.run('DELETE FROM invitations WHERE id = ?', row.id);
+      const taken = await database.run('DELETE FROM invitations WHERE id = ?', row.id);
+      if (taken > 0) await enter(database, user.id, toInvitation(row));
     }
     for (const admission of admissions) await admit(database, user.id, admission);
     return { kind: 'joined', user };

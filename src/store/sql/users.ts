@@ -53,8 +53,8 @@ async function takeInvitation(database: Writer, hash: string, atMs: number): Pro
     atMs,
   );
   if (row === undefined) return undefined;
-  await database.run('DELETE FROM invitations WHERE id = ?', row.id);
-  return toInvitation(row);
+  const taken = await database.run('DELETE FROM invitations WHERE id = ?', row.id);
+  return taken === 0 ? undefined : toInvitation(row);
 }
 
 const isMember = async (database: Reader, accountId: number, userId: number): Promise<boolean> =>
