@@ -75,8 +75,7 @@ export class Sender {
     this.#recipe = new Recipe(webhook, replay?.id);
     const digest = replay === undefined ? digestToBegin(webhook, deps.clock.now()) : undefined;
     this.#state = new StreamState(
-      webhook,
-      replay?.id ?? 0,
+      stream,
       // What was suspected before a restart may be well by now.
       byThisClock({ ...giveUpSearch(stream.progress), digest }, deps.clock.now()),
       { ...deps, stopping: this.#stopping },

@@ -47,8 +47,8 @@ class WebhookService implements AsyncDisposable {
   /** What is being started or stopped, an endpoint's one after the other. */
   readonly #changes = new Map<number, Promise<void>>();
   #unsubscribe: readonly (() => void)[] = [];
-  /** The endpoints that no other process sends for. */
-  #held: ReadonlySet<number> = new Set();
+  /** The endpoints that no other process sends for, with their turns. */
+  #held: ReadonlyMap<number, number> = new Map();
   #revisions: ReadonlyMap<number, string> = new Map();
   #sharedAtMs = 0;
   #asking: Promise<void> | undefined;
@@ -81,13 +81,19 @@ class WebhookService implements AsyncDisposable {
     this.#senders.clear();
     await Promise.all(running.flatMap(({ senders }) => senders.map((sender) => sender.stop())));
     // Without it, others would wait until this process is taken for dead.
-    await this.#deps.webhooks.letGo([...this.#held]).catch(() => undefined);
+    await this.#deps.webhooks.letGo([...this.#held.keys()]).catch(() => undefined);
   }
 
   /** An endpoint that was made is in nobody's share yet. */
   #changed(webhookId: number): void {
     if (this.#held.has(webhookId)) this.#renew(webhookId);
-    else void (this.#asking ?? Promise.resolve()).then(() => this.#share());
+    else void this.#shareAnew();
+  }
+
+  /** Not with the answer to what was asked before now. */
+  async #shareAnew(): Promise<void> {
+    await this.#asking;
+    await this.#share();
   }
 
   async #keepSharing(): Promise<void> {
@@ -113,13 +119,13 @@ class WebhookService implements AsyncDisposable {
     try {
       const { held, excess, revisions } = await webhooks.takeShare();
       this.#sharedAtMs = askedAtMs;
-      this.#hold(new Set([...held].filter((id) => !excess.has(id))));
+      this.#hold(new Map([...held].filter(([id]) => !excess.has(id))));
       this.#seeChanges(revisions);
       for (const id of excess) await this.#changes.get(id);
       if (excess.size > 0) await webhooks.letGo([...excess]);
     } catch (error) {
       // Others may hold them by now.
-      if (this.#clock.now() - this.#sharedAtMs > silentForMs) this.#hold(new Set());
+      if (this.#clock.now() - this.#sharedAtMs > silentForMs) this.#hold(new Map());
       throw error;
     }
   }
@@ -139,11 +145,12 @@ class WebhookService implements AsyncDisposable {
     return undefined;
   }
 
-  #hold(held: ReadonlySet<number>): void {
+  /** In another turn somebody else has sent meanwhile: what is known of the progress is old. */
+  #hold(held: ReadonlyMap<number, number>): void {
     const before = this.#held;
     this.#held = held;
-    for (const id of held) if (!before.has(id)) this.#renew(id);
-    for (const id of before) if (!held.has(id)) this.#renew(id);
+    for (const [id, turn] of held) if (before.get(id) !== turn) this.#renew(id);
+    for (const id of before.keys()) if (!held.has(id)) this.#renew(id);
   }
 
   /** Finds what a lost notice would have told of; what was heard of is only begun once more. */
@@ -187,13 +194,15 @@ class WebhookService implements AsyncDisposable {
       this.#forget(webhookId, running);
       await Promise.all(running.senders.map((sender) => sender.stop()));
     }
-    if (this.#closing.signal.aborted || !this.#held.has(webhookId)) return;
+    const turn = this.#held.get(webhookId);
+    if (this.#closing.signal.aborted || turn === undefined) return;
     const webhook = await this.#deps.webhooks.load(webhookId);
     if (webhook === undefined || webhook.pausedBy !== undefined) return;
     const { accountId, progress } = webhook;
     const replays = await this.#deps.replays.running(webhookId);
     const live: Stream = {
       webhook,
+      turn,
       progress,
       source: liveSource(this.#deps.log, webhook),
       replay: undefined,
@@ -202,6 +211,7 @@ class WebhookService implements AsyncDisposable {
       live,
       ...replays.map(({ id, selection, progress }) => ({
         webhook,
+        turn,
         progress,
         source: replaySource(this.#deps, webhook, selection),
         replay: { id, isOfSetAside: selection.kind === 'set-aside' },
@@ -214,8 +224,7 @@ class WebhookService implements AsyncDisposable {
     for (const [index, sender] of senders.entries()) {
       ofAccount.add(sender);
       sender.done.then(
-        // It ended although nobody here stopped it: its settings are no longer those in the store.
-        () => index === 0 && this.#senders.get(webhookId) === started && this.#renew(webhookId),
+        () => (index === 0 ? this.#ended(webhookId, started) : undefined),
         (error: unknown) => {
           const line = { webhook: webhookId, error };
           this.#deps.logger.error(line, 'a webhook endpoint stopped and is started again');
@@ -223,6 +232,13 @@ class WebhookService implements AsyncDisposable {
         },
       );
     }
+  }
+
+  /** If nobody here stopped it, its settings are no longer those in the store, or its turn is over. */
+  async #ended(webhookId: number, running: Running): Promise<void> {
+    if (this.#senders.get(webhookId) !== running) return;
+    await this.#shareAnew();
+    if (this.#senders.get(webhookId) === running) this.#renew(webhookId);
   }
 
   #forget(webhookId: number, { senders, accountId }: Running): void {

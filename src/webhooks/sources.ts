@@ -14,6 +14,8 @@ export type Source = (afterId: number) => Promise<LogPage>;
 /** What a sender sends. */
 export interface Stream {
   readonly webhook: Webhook;
+  /** In which the progress was read. */
+  readonly turn: number;
   readonly progress: StreamProgress;
   readonly source: Source;
   /** Undefined for the live stream, which has no end. */

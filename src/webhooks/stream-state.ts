@@ -7,8 +7,9 @@ import type {
   ProgressSaved,
   StreamProgress,
 } from '../store/contract/webhook-progress.ts';
-import type { Webhook, WebhookStore } from '../store/contract/webhooks.ts';
+import type { WebhookStore } from '../store/contract/webhooks.ts';
 import { Journal } from './journal.ts';
+import type { Stream } from './sources.ts';
 
 /** A cursor that moved is saved after so long, or so many requests. */
 const saveAfterMs = 1_000;
@@ -38,22 +39,22 @@ export class StreamState {
   readonly journal: Journal;
   progress: StreamProgress;
   readonly #deps: StateDependencies;
-  readonly #facts: {
-    readonly webhookId: number;
-    readonly replayId: number;
-    readonly settingsVersion: number;
-  };
+  readonly #facts: Pick<ProgressSave, 'webhookId' | 'turn' | 'replayId' | 'settingsVersion'>;
   /** Since when something of the progress is not saved. */
   #unsavedSinceMs: number | undefined;
   #saving: Promise<void> = Promise.resolve();
 
   constructor(
-    { id: webhookId, settingsVersion }: Webhook,
-    replayId: number,
+    {
+      webhook: { id: webhookId, settingsVersion },
+      turn,
+      replay,
+    }: Pick<Stream, 'webhook' | 'turn' | 'replay'>,
     progress: StreamProgress,
     deps: StateDependencies,
   ) {
-    this.#facts = { webhookId, replayId, settingsVersion };
+    const replayId = replay?.id ?? 0;
+    this.#facts = { webhookId, turn, replayId, settingsVersion };
     this.#deps = deps;
     this.progress = progress;
     this.journal = new Journal({ replayId, settingsVersion });

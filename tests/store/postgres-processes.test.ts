@@ -53,9 +53,10 @@ async function webhooks(store: Store, count: number): Promise<{ accountId: numbe
   return { accountId, ids };
 }
 
-const saved = (store: Store, webhookId: number, cursorId: number) =>
+const saved = (store: Store, [webhookId, turn]: readonly [number, number], cursorId: number) =>
   store.webhooks.saveProgress({
     webhookId,
+    turn,
     replayId: 0,
     settingsVersion: 1,
     progress: freshProgress(cursorId),
@@ -139,32 +140,59 @@ describe('processes on PostgreSQL', { skip: withoutPostgres }, () => {
     await using first = await start(url, 'first');
     await using second = await start(url, 'second');
     const { ids } = await webhooks(first.store, 4);
+    const [, , , last = 0] = ids;
     const all = await first.store.webhooks.takeShare();
-    assert.deepEqual([[...all.held], [...all.excess]], [ids, []]);
+    assert.deepEqual([[...all.held.keys()], [...all.excess]], [ids, []]);
     assert.equal((await second.store.webhooks.takeShare()).held.size, 0);
-    assert.equal(await saved(second.store, ids[3] ?? 0, 1), 'gone');
+    const turn = all.held.get(last) ?? 0;
+    assert.equal(await saved(second.store, [last, turn], 1), 'gone');
 
     const { excess } = await first.store.webhooks.takeShare();
     assert.deepEqual([...excess], ids.slice(2));
-    assert.equal(await saved(first.store, ids[3] ?? 0, 1), 'saved', 'its own until it lets go');
+    assert.equal(await saved(first.store, [last, turn], 1), 'saved', 'its own until it lets go');
     await first.store.webhooks.letGo([...excess]);
-    assert.deepEqual([...(await second.store.webhooks.takeShare()).held], ids.slice(2));
-    assert.equal(await saved(first.store, ids[3] ?? 0, 2), 'gone');
-    assert.equal(await saved(second.store, ids[3] ?? 0, 3), 'saved');
+    const { held } = await second.store.webhooks.takeShare();
+    assert.deepEqual([...held.keys()], ids.slice(2));
+    assert.equal(await saved(first.store, [last, turn], 2), 'gone');
+    assert.equal(await saved(second.store, [last, held.get(last) ?? 0], 3), 'saved');
   });
 
   test('the endpoints of a dead process are taken over; paused, it can move no cursor', async () => {
     const url = await freshDatabase();
     await using paused = await start(url, 'paused');
-    await using other = await start(url, 'other');
-    const { accountId, ids } = await webhooks(other.store, 3);
-    assert.equal((await paused.store.webhooks.takeShare()).held.size, 3);
-    for (let tries = 0; tries < 100; tries++) {
-      if ((await other.store.webhooks.takeShare()).held.size === 3) break;
-      await other.clock.advance(shareHoldsForMs / 4);
+    const { accountId, ids } = await webhooks(paused.store, 3);
+    const [first = 0] = ids;
+    const before = (await paused.store.webhooks.takeShare()).held;
+    assert.equal(before.size, 3);
+    const old = [first, before.get(first) ?? 0] as const;
+    {
+      await using other = await start(url, 'other');
+      for (let tries = 0; tries < 100; tries++) {
+        if ((await other.store.webhooks.takeShare()).held.size === 3) break;
+        await other.clock.advance(shareHoldsForMs / 4);
+      }
+      assert.equal(await saved(paused.store, old, 99), 'gone');
+      assert.equal((await paused.store.webhooks.takeShare()).held.size, 0);
     }
-    assert.equal(await saved(paused.store, ids[0] ?? 0, 99), 'gone');
-    assert.equal((await other.store.webhooks.byId(accountId, ids[0] ?? 0))?.progress.cursorId, 0);
-    assert.equal((await paused.store.webhooks.takeShare()).held.size, 0);
+    // The other has ended, and this one is seen again: the endpoint is its own, and what it knows of it is old.
+    await paused.clock.advance(shareHoldsForMs);
+    const after = (await paused.store.webhooks.takeShare()).held;
+    assert.equal(after.size, 3);
+    assert.equal(await saved(paused.store, old, 99), 'gone');
+    assert.equal((await paused.store.webhooks.byId(accountId, first))?.progress.cursorId, 0);
+    assert.equal(await saved(paused.store, [first, after.get(first) ?? 0], 5), 'saved');
+  });
+
+  test('what a process had taken when it was forgotten goes to the others', async () => {
+    const url = await freshDatabase();
+    await using here = await start(url, 'here');
+    const { ids } = await webhooks(here.store, 2);
+    assert.deepEqual([...(await here.store.webhooks.takeShare()).held.keys()], ids);
+    const database = new Client({ connectionString: url });
+    await database.connect();
+    // It took it just when another was forgetting it, who did not see that yet.
+    await database.query("UPDATE webhook_holders SET holder = 'forgotten' WHERE webhook_id = $1", [ids[0]]);
+    await database.end();
+    assert.deepEqual([...(await here.store.webhooks.takeShare()).held.keys()], ids);
   });
 });

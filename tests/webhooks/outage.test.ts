@@ -93,6 +93,7 @@ describe('an outage', () => {
     const { progress } = await t.load();
     await t.world.store.webhooks.saveProgress({
       webhookId: t.webhook.id,
+      turn: 0,
       replayId: 0,
       settingsVersion: t.webhook.settingsVersion,
       progress: {

@@ -1,6 +1,7 @@
 /** An endpoint that changes hands between processes on one PostgreSQL: nobody sends for it but who holds it. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { Client } from 'pg';
 import { pino } from 'pino';
 import { systemRandom } from '../../src/platform/clock.ts';
 import { guardedAgent } from '../../src/platform/guard-agent.ts';
@@ -66,11 +67,11 @@ describe('endpoints of several processes', { skip: withoutPostgres }, () => {
     await receiver.got(1);
 
     await using other = await start(url, 'other');
-    const holder = async () => [...(await other.store.webhooks.takeShare()).held];
-    for (let tries = 0; (await holder()).length === 0 && tries < 100; tries++) {
+    const holder = async () => (await other.store.webhooks.takeShare()).held;
+    for (let tries = 0; (await holder()).size === 0 && tries < 100; tries++) {
       await other.clock.advance(shareHoldsForMs / 4);
     }
-    assert.equal((await holder()).length, 1);
+    assert.equal((await holder()).size, 1);
     // Its service asks for itself.
     await other.clock.advance(shareHoldsForMs / 4);
     paused.clock.pausedMs = 3 * shareHoldsForMs;
@@ -87,6 +88,54 @@ describe('endpoints of several processes', { skip: withoutPostgres }, () => {
     assert.deepEqual(
       [...times.values()].slice(1).map(({ length }) => length),
       [1, 1],
+    );
+  });
+
+  test('an endpoint that comes back to a paused process goes on where the other has ended', async () => {
+    const url = await freshDatabase();
+    await using receiver = await Receiver.open();
+    // Paused, it hears nothing either.
+    await using paused = await start(url, 'paused', await freshDatabase());
+    const { id: accountId } = await anAccount(paused.store);
+    await paused.endpoints.create(accountId, {
+      url: receiver.url,
+      dialect: 'aftersend',
+      types: ['accepted'],
+      options: { framing: 'single' },
+    });
+    await accepted(paused.store, aSubmission(accountId));
+    await receiver.got(1);
+    {
+      await using other = await start(url, 'other');
+      const holder = async () => (await other.store.webhooks.takeShare()).held;
+      for (let tries = 0; (await holder()).size === 0 && tries < 100; tries++) {
+        await other.clock.advance(shareHoldsForMs / 4);
+      }
+      await other.clock.advance(shareHoldsForMs / 4);
+      await accepted(other.store, aSubmission(accountId));
+      await until(
+        async () => other.clock.advance(1000),
+        () => receiver.requests.some(({ body }) => body.includes('"number":2,')),
+      );
+    }
+    const before = receiver.requests.length;
+    // It comes to say that it lives before it asks for its share, so that asking tells it of no loss.
+    const database = new Client({ connectionString: url });
+    await database.connect();
+    await database.query("INSERT INTO processes (name, alive_until_ms) VALUES ('paused', $1)", [
+      paused.clock.now() + 5 * shareHoldsForMs,
+    ]);
+    await database.end();
+    paused.clock.pausedMs = 3 * shareHoldsForMs;
+    await accepted(paused.store, aSubmission(accountId));
+    await until(
+      async () => paused.clock.advance(1000),
+      () => receiver.requests.some(({ body }) => body.includes('"number":3,')),
+    );
+    const sent = receiver.requests.slice(before).map(({ body }) => JSON.parse(body) as { id: number });
+    assert.deepEqual(
+      sent.map(({ id }) => id),
+      [3],
     );
   });
 

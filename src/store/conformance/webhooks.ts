@@ -6,6 +6,7 @@ import {
   freshProgress,
   keptAttempts,
   type ProgressSave,
+  type ProgressSaved,
   type WebhookAttempt,
 } from '../contract/webhook-progress.ts';
 import type { NewWebhook, Webhook } from '../contract/webhooks.ts';
@@ -54,7 +55,7 @@ const anAttempt = (firstId: number, taken = true): WebhookAttempt => ({
   timings: { firstByteMs: 3 },
 });
 
-const nothingSent: Omit<ProgressSave, 'webhookId' | 'settingsVersion' | 'progress'> = {
+const nothingSent: Omit<ProgressSave, 'webhookId' | 'turn' | 'settingsVersion' | 'progress'> = {
   replayId: 0,
   attempts: [],
   counts: { accepted: 0, failed: 0 },
@@ -65,6 +66,12 @@ const nothingSent: Omit<ProgressSave, 'webhookId' | 'settingsVersion' | 'progres
   finishedAtMs: undefined,
   takenAgain: [],
 };
+
+/** By who holds the endpoint, in its turn. */
+async function saved(store: Store, input: Omit<ProgressSave, 'turn'>): Promise<ProgressSaved> {
+  const { held } = await store.webhooks.takeShare();
+  return store.webhooks.saveProgress({ ...input, turn: held.get(input.webhookId) ?? 0 });
+}
 
 export function webhooksConformance(open: OpenStore): void {
   describe('webhooks', () => {
@@ -122,7 +129,7 @@ export function webhooksConformance(open: OpenStore): void {
         failingSinceMs: startMs + 1,
         lastAcceptedAtMs: startMs,
       };
-      const saved = await store.webhooks.saveProgress({
+      const result = await saved(store, {
         ...nothingSent,
         webhookId: webhook.id,
         settingsVersion: 1,
@@ -130,7 +137,7 @@ export function webhooksConformance(open: OpenStore): void {
         attempts: [anAttempt(1), anAttempt(6, false)],
         counts: { accepted: 3, failed: 1 },
       });
-      assert.equal(saved, 'saved');
+      assert.equal(result, 'saved');
       const after = await store.webhooks.load(webhook.id);
       assert.deepEqual(after?.progress, progress);
       assert.deepEqual(after.counts, { accepted: 3, failed: 1 });
@@ -146,7 +153,7 @@ export function webhooksConformance(open: OpenStore): void {
       const { id: webhookId, progress } = await created(store, aWebhook(accountId));
       const ids = Array.from({ length: keptAttempts + 30 }, (_, index) => index + 1);
       const save = (attempts: readonly WebhookAttempt[], leftOut = 0) =>
-        store.webhooks.saveProgress({
+        saved(store, {
           ...nothingSent,
           webhookId,
           settingsVersion: 1,
@@ -181,7 +188,7 @@ export function webhooksConformance(open: OpenStore): void {
         nextTryAtMs: startMs + 1e6,
         failingSinceMs: startMs,
       };
-      await store.webhooks.saveProgress({ ...nothingSent, webhookId, settingsVersion: 1, progress });
+      await saved(store, { ...nothingSent, webhookId, settingsVersion: 1, progress });
       const atMs = startMs + 50;
       const moved = await store.webhooks.change({ accountId, webhookId, url: 'https://new.example/', atMs });
       assert.equal(moved?.settingsVersion, 1);
@@ -207,12 +214,12 @@ export function webhooksConformance(open: OpenStore): void {
       const cursorId = await store.log.lastId(accountId);
       const progress = { ...freshProgress(cursorId), number: 3 };
       const save = { ...nothingSent, webhookId, settingsVersion: 1, progress };
-      assert.equal(await store.webhooks.saveProgress(save), 'stale');
+      assert.equal(await saved(store, save), 'stale');
       assert.equal((await store.webhooks.load(webhookId))?.progress.cursorId, reachedId);
       const moved = await store.webhooks.load(webhookId);
       assert.equal(moved?.progress.number, 3, 'numbers that were given are not given again');
       await store.webhooks.remove({ accountId, webhookId });
-      assert.equal(await store.webhooks.saveProgress(save), 'gone');
+      assert.equal(await saved(store, save), 'gone');
     });
 
     test('what was set aside, taken and told is kept, by account', async () => {
@@ -225,7 +232,7 @@ export function webhooksConformance(open: OpenStore): void {
       assert.ok(event);
       const setAside = { event, number: 7, atMs: startMs, batchId: 'b', status: 400, answer: 'no' };
       const range = { firstId: 1, lastId: 9, events: 3, requests: 1, fromMs: startMs, toMs: startMs };
-      await store.webhooks.saveProgress({
+      await saved(store, {
         ...nothingSent,
         webhookId,
         settingsVersion: 1,
@@ -266,8 +273,8 @@ export function webhooksConformance(open: OpenStore): void {
       assert.equal(first.progress.cursorId, 3);
       const save = { ...nothingSent, webhookId, settingsVersion: 1, progress: freshProgress(9) };
       const finished = { ...save, replayId: first.id, finishedAtMs: startMs };
-      assert.equal(await store.webhooks.saveProgress(finished), 'saved');
-      assert.equal(await store.webhooks.saveProgress(finished), 'gone');
+      assert.equal(await saved(store, finished), 'saved');
+      assert.equal(await saved(store, finished), 'gone');
       const stop = { accountId, webhookId, replayId: second.id, atMs: startMs };
       assert.equal(await store.replays.cancel(stop), true);
       assert.equal(await store.replays.cancel(stop), false);
@@ -285,7 +292,7 @@ export function webhooksConformance(open: OpenStore): void {
       const heard: number[] = [];
       const stop = store.webhooks.subscribe((id) => heard.push(id));
       const { id: webhookId, progress } = await created(store, aWebhook(accountId));
-      await store.webhooks.saveProgress({ ...nothingSent, webhookId, settingsVersion: 1, progress });
+      await saved(store, { ...nothingSent, webhookId, settingsVersion: 1, progress });
       await store.webhooks.change({ accountId, webhookId, paused: true, atMs: startMs });
       await store.webhooks.remove({ accountId, webhookId });
       assert.deepEqual(heard, [webhookId, webhookId, webhookId]);

@@ -149,6 +149,8 @@ export interface NewNotice {
 /** What came of a stream since the last save: one commit. */
 export interface ProgressSave {
   readonly webhookId: number;
+  /** The turn in which it was sent (`WebhookShare.held`), begun with the progress that was stored in it. */
+  readonly turn: number;
   /** 0 for the live stream. */
   readonly replayId: number;
   readonly settingsVersion: number;
@@ -171,7 +173,7 @@ export interface ProgressSave {
 /**
  * `stale`: the settings have changed meanwhile. The cursor moved as far as the old settings reach, nothing else of the
  * progress was stored; what was sent, taken and set aside was. `gone`: there is no such endpoint or running replay any
- * more.
+ * more, or it is sent for by somebody else, or was meanwhile: nothing was stored.
  */
 export type ProgressSaved = 'saved' | 'stale' | 'gone';
 

@@ -111,7 +111,8 @@ export type WebhookCreated =
   | { readonly kind: 'full' };
 
 export interface WebhookShare {
-  readonly held: ReadonlySet<number>;
+  /** Each with the number of its turn: another one after somebody else has had it meanwhile. */
+  readonly held: ReadonlyMap<number, number>;
   /** Of those, what others should have instead. */
   readonly excess: ReadonlySet<number>;
   /** Something else for an endpoint each time that its owner has changed it, where notices of that may be lost. */
@@ -149,7 +150,7 @@ export interface WebhookStore {
   takeShare(): Promise<WebhookShare>;
   /** Only when nothing is sent for them any more. */
   letGo(webhookIds: readonly number[]): Promise<void>;
-  /** One commit for what was sent, where the cursor is, and what goes next. */
+  /** One commit for what was sent, where the cursor is, and what goes next. `gone` also when the turn is over. */
   saveProgress(input: ProgressSave): Promise<ProgressSaved>;
   /**
    * Calls `listener` with an endpoint's id after it, or a replay of it, was made, changed or removed: for this process

@@ -89,7 +89,7 @@ export async function openSqliteStore(
       changes: changedWebhooks,
       saveProgress: verbs.webhooks.saveProgress,
       // One process has the folder: all of it.
-      takeShare: async () => ({ held: webhookIds(reader), excess: new Set(), revisions: new Map() }),
+      takeShare: async () => ({ held: allWebhooks(reader), excess: new Set(), revisions: new Map() }),
       letGo: async () => undefined,
     }),
     replays: replayStore(reader, verbs.replays, changedWebhooks),
@@ -134,6 +134,7 @@ function lockFolder(dataFolder: string): DatabaseSync {
   }
 }
 
-function webhookIds(reader: Reader): ReadonlySet<number> {
-  return new Set(reader.all<{ id: number }>('SELECT id FROM webhooks').map(({ id }) => id));
+/** It is always this process's turn. */
+function allWebhooks(reader: Reader): ReadonlyMap<number, number> {
+  return new Map(reader.all<{ id: number }>('SELECT id FROM webhooks').map(({ id }) => [id, 0]));
 }
