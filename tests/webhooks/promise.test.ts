@@ -3,7 +3,6 @@
  * except those set aside. Any sequence of appends, answers, crashes, restarts and settings changes.
  */
 import assert from 'node:assert/strict';
-import { DatabaseSync } from 'node:sqlite';
 import { describe, test } from 'node:test';
 import * as fc from 'fast-check';
 import type { EventType } from '../../src/events/types.ts';
@@ -203,19 +202,7 @@ test('one rare type in a million events: the work of a read is bounded, also aft
   await using receiver = await Receiver.open();
   await world.webhook(receiver, { dialect: 'msndr', types: ['clicked'] });
   await world.opened(1);
-  const database = new DatabaseSync(`${world.folder}/aftersend.db`);
-  const count = 1_000_000;
-  const { last } = database.prepare('SELECT max(id) AS last FROM events').get() as { last: number };
-  const names = database
-    .prepare("SELECT name FROM pragma_table_info('events')")
-    .all()
-    .map((column) => String(column['name']));
-  const values = names.map((name) => (name === 'id' || name === 'number' ? `${name} + n` : name));
-  database.exec(`BEGIN; WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < ${count})
-    INSERT INTO events (${names.join(', ')}) SELECT ${values.join(', ')} FROM events, numbers WHERE id = ${last};
-    UPDATE sequences SET last = ${last + count} WHERE name = 'events';
-    UPDATE messages SET last_number = last_number + ${count + 10}; COMMIT`);
-  database.close();
+  world.copyLastEvent(1_000_000);
   await world.clicked('https://example.com/');
   await world.start();
   await receiver.got(1);

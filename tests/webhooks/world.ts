@@ -5,6 +5,7 @@ import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import ipaddr from 'ipaddr.js';
 import { pino } from 'pino';
 import { systemRandom } from '../../src/platform/clock.ts';
@@ -303,6 +304,23 @@ export class World implements AsyncDisposable {
       ),
     );
     return results.map((result) => (result.kind === 'appended' ? result.eventId : 0));
+  }
+
+  /** Appends so many copies of the last event, beside the store: many of them by way of it would take long. */
+  copyLastEvent(count: number): void {
+    using stack = new DisposableStack();
+    const database = new DatabaseSync(`${this.folder}/aftersend.db`);
+    stack.defer(() => database.close());
+    const { last } = database.prepare('SELECT max(id) AS last FROM events').get() as { last: number };
+    const names = database
+      .prepare("SELECT name FROM pragma_table_info('events')")
+      .all()
+      .map((column) => String(column['name']));
+    const values = names.map((name) => (name === 'id' || name === 'number' ? `${name} + n` : name));
+    database.exec(`BEGIN; WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < ${count})
+      INSERT INTO events (${names.join(', ')}) SELECT ${values.join(', ')} FROM events, numbers WHERE id = ${last};
+      UPDATE sequences SET last = ${last + count} WHERE name = 'events';
+      UPDATE messages SET last_number = last_number + ${count + 10}; COMMIT`);
   }
 
   async clicked(url: string): Promise<void> {
