@@ -42,6 +42,7 @@ import { addressGuard } from './platform/guard.ts';
 import { guardedAgent } from './platform/guard-agent.ts';
 import { systemResolve } from './platform/guard-resolve.ts';
 import { hostInUrl, reachable } from './platform/listening.ts';
+import { loopLoad } from './platform/loop-load.ts';
 import { inNetworks } from './platform/networks.ts';
 import { startNoticeMailer } from './notices/mailer.ts';
 import { startSimulator } from './simulator/simulator.ts';
@@ -49,10 +50,12 @@ import { startCounting } from './statistics/follow.ts';
 import type { Store } from './store/contract/store.ts';
 import type { SecretKeys } from './tokens/keys.ts';
 import { signedTokens } from './tokens/signed.ts';
-import { measureVisits } from './track/metrics.ts';
+import { quickVisits } from './track/answers.ts';
+import { Journal } from './track/journal.ts';
+import { startTellingLeft } from './track/left-behind.ts';
+import { measureSyncs, measureVisits } from './track/metrics.ts';
 import { Recorder } from './track/recorder.ts';
 import { trackRoutes } from './track/routes.ts';
-import { Spool } from './track/spool.ts';
 import { passwords } from './users/passwords.ts';
 import { admissionsBy } from './users/admissions.ts';
 import { createPeople } from './users/people.ts';
@@ -201,8 +204,13 @@ async function startHttp(
   const { config, clock, random, logger, registry, store, keys, seal, http, publicUrl, running } = ground;
   const { webhooks, replays, log, suppressions } = store;
   const endpoints = createEndpoints({ webhooks, seal, clock, random, ...posts });
-  const spool = await Spool.open(join(config.dataFolder, 'visits'));
-  const recorder = running.use(new Recorder({ log, spool, clock, logger }));
+  const root = join(config.dataFolder, 'visits');
+  const journal = running.use(await Journal.open(root, random));
+  const onSynced = measureSyncs(registry);
+  const load = loopLoad();
+  const telling = { log, clock, logger, load, onSynced };
+  const recorder = running.use(await Recorder.open({ ...telling, journal }));
+  running.use(startTellingLeft({ ...telling, root, random }));
   measureVisits(registry, recorder);
   const tokens = signedTokens(keys);
   const api = await buildApi({
@@ -224,6 +232,7 @@ async function startHttp(
     isProxy: inNetworks(config.proxies),
     ready,
     routes: {
+      quick: quickVisits({ tokens, recorder, clock }),
       open: [(app) => trackRoutes(app, { tokens, recorder, log, suppressions, clock })],
       native: [
         (app) => domainRoutes(app, { domains: sendingDomains(ground), store: store.domains }),

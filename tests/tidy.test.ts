@@ -50,7 +50,7 @@ const mayImport: Readonly<Record<string, string>> = {
   'store/contract': 'events',
   'store/conformance': 'events store/contract',
   'store/sql': 'events store/contract',
-  'store/sqlite': 'events store/contract store/sql',
+  'store/sqlite': 'events platform/folder-lock.ts store/contract store/sql',
   'store/postgres': 'config/database-url.ts events platform store/contract store/sql',
   'store/remember.ts': 'platform store/contract',
   'store/objects': 'platform store/contract',

@@ -69,13 +69,16 @@ export function tell(event: MessageEvent, words: Words, language: Language, nowM
       return { title, more: said, tone: 'bad', icon: 'cross' };
     }
     case 'opened': {
-      const title = event.detail['first'] === false ? story.openedAgain : story.opened;
-      return { title, more: byWhom(detail['visitor'], words), tone: 'note', icon: 'eye' };
+      // What a machine did before the first reader says nothing of readers.
+      const isAgain = event.detail['first'] === false && detail['visitor'] !== 'machine';
+      const title = isAgain ? story.openedAgain : story.opened;
+      const more = [...times(event.detail), ...byWhom(detail['visitor'], words)];
+      return { title, more, tone: 'note', icon: 'eye' };
     }
     case 'clicked':
       return {
         title: story.clicked,
-        more: [event.url ?? '', ...byWhom(detail['visitor'], words)],
+        more: [event.url ?? '', ...times(event.detail), ...byWhom(detail['visitor'], words)],
         tone: 'note',
         icon: 'link',
       };
@@ -90,6 +93,10 @@ export function tell(event: MessageEvent, words: Words, language: Language, nowM
       return { title: event.text, more: [], tone: 'calm', icon: 'inbox' };
   }
 }
+
+/** Of an event that stands for many visits. */
+const times = ({ count }: Readonly<Record<string, unknown>>): readonly string[] =>
+  typeof count === 'number' ? [`× ${count}`] : [];
 
 function byWhom(visitor: string | undefined, { story }: Words): readonly string[] {
   if (visitor === 'proxy') return [story.byProxy];

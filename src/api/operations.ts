@@ -21,9 +21,12 @@ export interface OperationsDependencies {
   readonly ready: () => boolean;
 }
 
-export function operationsRoutes(app: App, dependencies: OperationsDependencies): void {
-  const { registry, queue, identity, clock, limits, metricsToken, ready } = dependencies;
-  measureRequests(app, registry);
+export function operationsRoutes(
+  app: App,
+  dependencies: OperationsDependencies & { readonly measure: MeasureRequest },
+): void {
+  const { registry, measure, queue, identity, clock, limits, metricsToken, ready } = dependencies;
+  measureRequests(app, measure);
   measureQueue(registry, queue);
 
   app.get('/healthz', async () => ({ status: 'up' }));
@@ -55,18 +58,27 @@ function same(a: string, b: string): boolean {
   return timingSafeEqual(digest(a), digest(b));
 }
 
-function measureRequests(app: App, registry: Registry): void {
-  const seconds = new Histogram({
+export type MeasureRequest = (
+  labels: { readonly method: string; readonly route: string; readonly status: number },
+  seconds: number,
+) => void;
+
+export function requestMeter(registry: Registry): MeasureRequest {
+  const histogram = new Histogram({
     name: 'aftersend_http_request_seconds',
     help: 'Time of HTTP requests by route and status',
     labelNames: ['method', 'route', 'status'],
     buckets: [0.001, 0.005, 0.02, 0.1, 0.5, 2, 10],
     registers: [registry],
   });
+  return (labels, seconds) => histogram.observe(labels, seconds);
+}
+
+function measureRequests(app: App, measure: MeasureRequest): void {
   app.addHook('onResponse', async ({ method, routeOptions }, reply) => {
     // The route's pattern, never the path: a path may hold a token, and has no bound of its own.
     const route = routeOptions.url ?? 'none';
-    seconds.observe({ method, route, status: reply.statusCode }, reply.elapsedTime / 1000);
+    measure({ method, route, status: reply.statusCode }, reply.elapsedTime / 1000);
   });
 }
 

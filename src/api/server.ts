@@ -3,6 +3,7 @@
  * each family of routes is hung in. Routes come from the rooms that own them; this file knows none of their business.
  */
 import { isUtf8 } from 'node:buffer';
+import { createServer } from 'node:http';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import {
   type FastifyBaseLogger,
@@ -32,7 +33,13 @@ import { envelope } from './envelopes.ts';
 import { ApiError } from './errors.ts';
 import { msndrRoutes } from './msndr/routes.ts';
 import { nativeRoutes } from './native/routes.ts';
-import { type OperationsDependencies, operationsRoutes } from './operations.ts';
+import {
+  type MeasureRequest,
+  type OperationsDependencies,
+  operationsRoutes,
+  requestMeter,
+} from './operations.ts';
+import { answeringQuickly, noQuickRoute, type QuickRoute } from './quick-answers.ts';
 import { refusalOf } from './refusals.ts';
 import { trackingNames } from './tracking-names.ts';
 import { unknownRoutes } from './unknown-routes.ts';
@@ -84,8 +91,9 @@ export interface ApiDependencies {
   /** False while the service starts and stops. */
   readonly ready: () => boolean;
   readonly timeouts?: Timeouts;
-  /** Routes of other rooms: without authentication, and within the two families that have it. */
+  /** Routes of other rooms: before the application, without authentication, and within the two families that have it. */
   readonly routes: {
+    readonly quick?: QuickRoute;
     readonly open: readonly Routes[];
     readonly native: readonly Routes[];
     readonly msndr: readonly Routes[];
@@ -123,21 +131,23 @@ const securityHeaders = {
 export function buildOperations(
   dependencies: OperationsDependencies & Pick<ApiDependencies, 'logger' | 'isProxy'>,
 ): App {
-  const app = bareApp(dependencies);
+  const measure = requestMeter(dependencies.registry);
+  const app = bareApp(dependencies, measure);
   unknownRoutes(app);
-  operationsRoutes(app, dependencies);
+  operationsRoutes(app, { ...dependencies, measure });
   return app;
 }
 
 /** @returns the application, complete but not listening; `listen` and `close` are the caller's */
 export async function buildApi(dependencies: ApiDependencies): Promise<App> {
   const { publicUrl, credentials, routes } = dependencies;
-  const app = bareApp(dependencies);
+  const measure = requestMeter(dependencies.registry);
+  const app = bareApp(dependencies, measure, routes.quick);
   unknownRoutes(app);
   trackingNames(app, { mailSettings: dependencies.store.mailSettings, publicUrl });
   await apiDocument(app, publicUrl);
   const { queue, identity } = dependencies.store;
-  operationsRoutes(app, { ...dependencies, queue, identity });
+  operationsRoutes(app, { ...dependencies, measure, queue, identity });
   consoleRoutes(app, dependencies.consoleFolder);
   for (const addRoutes of routes.open) await app.register(async (scope: App) => addRoutes(scope));
 
@@ -168,20 +178,34 @@ export async function buildApi(dependencies: ApiDependencies): Promise<App> {
   return app;
 }
 
-function bareApp({
-  logger,
-  isProxy,
-  timeouts = defaultTimeouts,
-}: Pick<ApiDependencies, 'logger' | 'isProxy' | 'timeouts'>): App {
+function bareApp(
+  {
+    logger,
+    clock,
+    isProxy,
+    timeouts = defaultTimeouts,
+  }: Pick<ApiDependencies, 'logger' | 'clock' | 'isProxy' | 'timeouts'>,
+  measure: MeasureRequest,
+  route = noQuickRoute,
+): App {
+  let isClosing = false;
+  const quick = {
+    ...{ route, headers: securityHeaders, isProxy, clock, measure },
+    isClosing: () => isClosing,
+  };
+  const server = {
+    requestTimeout: timeouts.requestMs,
+    headersTimeout: timeouts.headersMs,
+    connectionsCheckingInterval: timeouts.checkMs,
+    keepAliveTimeout: keepAliveMs,
+  };
   const app = fastify({
+    serverFactory: (application) => createServer(server, answeringQuickly(quick, application)),
     loggerInstance: logger,
     // A line a request would tell more of our users than an operator needs, and cost more than the request.
     logController: new LogController({ disableRequestLogging: true }),
     trustProxy: (address) => isProxy(address),
     bodyLimit: maxBodyBytes,
-    requestTimeout: timeouts.requestMs,
-    keepAliveTimeout: keepAliveMs,
-    http: { headersTimeout: timeouts.headersMs, connectionsCheckingInterval: timeouts.checkMs },
     // Answers to requests that are already here are finished; idle connections are closed at once.
     forceCloseConnections: 'idle',
     return503OnClosing: true,
@@ -194,6 +218,9 @@ function bareApp({
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
   app.decorateRequest('account', null as never);
   app.decorateRequest('person', undefined);
+  app.addHook('preClose', async () => {
+    isClosing = true;
+  });
   app.addHook('onRequest', async (_request, reply) => {
     reply.headers(securityHeaders);
   });

@@ -83,8 +83,10 @@ export interface ClientFacts {
   visitor: VisitorKind;
   confidence: number;
   reason: string;
-  /** True for the message's first event of this type. Filled in as the event is appended. */
+  /** True for the message's first event of this type that no machine made. Filled in as the event is appended. */
   first?: boolean;
+  /** How many visits the event stands for, when it is more than this one. */
+  count?: number;
 }
 
 /** Where an attempt ended. */

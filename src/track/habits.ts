@@ -11,23 +11,24 @@ const mostMessages = 20_000;
 const mostVisits = 50;
 
 interface Remembered {
-  readonly atMs: number;
-  /** '' for an open. */
-  readonly url: string;
-  readonly userAgent: string;
-  readonly isHead: boolean;
+  readonly visits: Visit[];
+  /** Which of them the next one takes the place of, once there are as many as may be. */
+  next: number;
 }
 
 export class Habits {
-  readonly #messages = new Map<number, Remembered[]>();
+  readonly #messages = new Map<number, Remembered>();
 
-  note({ messageId, atMs, url, userAgent, isHead }: Visit): void {
-    const visits = this.#messages.get(messageId) ?? [];
+  /** Only clicks and requests for headers alone say anything; pictures are fetched one by one. */
+  note(visit: Visit): void {
+    if (visit.type === 'opened' && !visit.isHead) return;
+    const { messageId } = visit;
+    const remembered = this.#messages.get(messageId) ?? { visits: [], next: 0 };
+    remembered.visits[remembered.next] = visit;
+    remembered.next = (remembered.next + 1) % mostVisits;
     // Moves it to the end: the map is in the order of the last visits.
     this.#messages.delete(messageId);
-    visits.push({ atMs, url, userAgent, isHead });
-    if (visits.length > mostVisits) visits.shift();
-    this.#messages.set(messageId, visits);
+    this.#messages.set(messageId, remembered);
     if (this.#messages.size > mostMessages) {
       for (const oldest of this.#messages.keys()) {
         this.#messages.delete(oldest);
@@ -39,19 +40,14 @@ export class Habits {
   /** Seen from a visit that was noted, with those that came after it. */
   around(visit: Visit): { readonly linksAtOnce: number; readonly askedHead: boolean } {
     const { manyLinks, headBefore } = habitRules;
-    const visits = this.#messages.get(visit.messageId) ?? [];
-    const links = new Set(
-      visits
-        .filter(({ url, atMs }) => url !== '' && Math.abs(atMs - visit.atMs) <= manyLinks.withinMs)
-        .map(({ url }) => url),
-    );
-    const askedHead = visits.some(
-      ({ isHead, userAgent, atMs }) =>
-        isHead &&
-        userAgent === visit.userAgent &&
-        atMs <= visit.atMs &&
-        visit.atMs - atMs <= headBefore.withinMs,
-    );
-    return { linksAtOnce: visit.type === 'clicked' ? links.size : 0, askedHead };
+    const links: string[] = [];
+    let askedHead = false;
+    for (const { atMs, url, userAgent, isHead } of this.#messages.get(visit.messageId)?.visits ?? []) {
+      const sinceMs = visit.atMs - atMs;
+      const isNewLink = url !== '' && Math.abs(sinceMs) <= manyLinks.withinMs && !links.includes(url);
+      if (isNewLink && links.length < manyLinks.links) links.push(url);
+      askedHead ||= isHead && userAgent === visit.userAgent && sinceMs >= 0 && sinceMs <= headBefore.withinMs;
+    }
+    return { linksAtOnce: visit.type === 'clicked' ? links.length : 0, askedHead };
   }
 }

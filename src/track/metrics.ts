@@ -1,6 +1,19 @@
 /** How opens and clicks are doing, for Prometheus: told, waiting, on disk, lost. */
-import { Counter, Gauge, type Registry } from 'prom-client';
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { Recorder } from './recorder.ts';
+
+const syncBucketsS = [0.01, 0.025, 0.05, 0.1, 0.25, 1, 5];
+
+/** @returns takes how long the first of visits that were synced together had to wait */
+export function measureSyncs(registry: Registry): (waitedMs: number) => void {
+  const syncs = new Histogram({
+    name: 'aftersend_visits_sync_seconds',
+    help: 'From the answer to a visit until the disk has it, of the first one of each sync',
+    buckets: syncBucketsS,
+    registers: [registry],
+  });
+  return (waitedMs) => syncs.observe(waitedMs / 1000);
+}
 
 export function measureVisits(registry: Registry, recorder: Recorder): void {
   const registers = [registry];
@@ -25,18 +38,18 @@ export function measureVisits(registry: Registry, recorder: Recorder): void {
   });
   const waiting: Gauge = new Gauge({
     name: 'aftersend_visits_waiting',
-    help: 'Opens and clicks in memory',
+    help: 'Opens and clicks that the log is to be told, in memory and on disk',
     registers,
     collect() {
       waiting.set(recorder.waiting);
     },
   });
-  const spooled: Gauge = new Gauge({
-    name: 'aftersend_visits_spooled_bytes',
-    help: 'Opens and clicks on disk, while the store does not take them',
+  const journal: Gauge = new Gauge({
+    name: 'aftersend_visits_journal_bytes',
+    help: 'Opens and clicks on disk, which the log may not have yet',
     registers,
     collect() {
-      spooled.set(recorder.spooledBytes);
+      journal.set(recorder.journalBytes);
     },
   });
 }

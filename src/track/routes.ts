@@ -1,15 +1,13 @@
 /**
- * What recipients' mail programs and browsers ask for: the pixel, the tracked links, the unsubscribe page. A token says
- * all there is to know, so nothing is looked up before an answer, and a token that does not verify is a plain 404:
- * nobody is ever sent to an address that is not inside one of our own tokens.
+ * What recipients' mail programs and browsers ask for: the pixel, the tracked links, the unsubscribe page. A token that
+ * does not verify is a plain 404, whatever it asks for.
  */
 /// <reference types="@fastify/swagger" />
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { App } from '../api/app.ts';
-import { plainAddress } from '../platform/client-address.ts';
 import { trackingPaths } from '../tokens/links.ts';
 import type { SignedTokens, Subscription } from '../tokens/signed.ts';
-import type { Recorder } from './recorder.ts';
+import { type AnswerVisit, plainHeaders, visitAnswers, type VisitParts } from './answers.ts';
 import { comeBack, leave, type LeaveParts } from './unsubscribe.ts';
 import {
   type PageChoice,
@@ -20,15 +18,10 @@ import {
   unsubscribePage,
 } from './unsubscribe-page.ts';
 
-export interface TrackParts extends LeaveParts {
+export interface TrackParts extends LeaveParts, VisitParts {
   readonly tokens: Pick<SignedTokens, 'readOpen' | 'readClick' | 'readUnsubscribe'>;
-  readonly recorder: Pick<Recorder, 'record'>;
 }
 
-/** A transparent GIF of one pixel. */
-const pixel = Buffer.from('R0lGODlhAQABAPAAAAAAAAAAACH5BAEAAAAALAAAAAABAAEAAAICRAEAOw==', 'base64');
-
-const longestUserAgent = 512;
 const largestFormBytes = 8 * 1024;
 
 export function trackRoutes(app: App, parts: TrackParts): void {
@@ -43,17 +36,18 @@ export function trackRoutes(app: App, parts: TrackParts): void {
       { parseAs: 'string', bodyLimit: largestFormBytes },
       (_request, body, done) => done(null, body),
     );
+    const { open, click } = visitAnswers(parts);
     const shared = { schema: { hide: true }, config: { onTrackingNames: true } } as const;
     const reading = { ...shared, method: ['GET', 'HEAD'], exposeHeadRoute: false };
     scope.route({
       ...reading,
       url: `${trackingPaths.open}*`,
-      handler: (request: FastifyRequest, reply) => answerOpen(request, reply, parts),
+      handler: (request: FastifyRequest, reply) => sendVisitAnswer(request, reply, open, parts),
     });
     scope.route({
       ...reading,
       url: `${trackingPaths.click}*`,
-      handler: (request: FastifyRequest, reply) => answerClick(request, reply, parts),
+      handler: (request: FastifyRequest, reply) => sendVisitAnswer(request, reply, click, parts),
     });
     scope.route({
       ...reading,
@@ -74,19 +68,19 @@ function tokenOf({ params }: FastifyRequest): string {
   return (params as { '*': string })['*'];
 }
 
-function answerOpen(request: FastifyRequest, reply: FastifyReply, { tokens, recorder, clock }: TrackParts) {
-  const token = tokens.readOpen(tokenOf(request));
-  if (token === undefined) return notFound(reply);
-  recorder.record({ type: 'opened', ...token, url: '', atMs: clock.now(), ...clientFacts(request) });
-  return plain(reply, 200).type('image/gif').send(pixel);
-}
-
-function answerClick(request: FastifyRequest, reply: FastifyReply, { tokens, recorder, clock }: TrackParts) {
-  const token = tokens.readClick(tokenOf(request));
-  if (token === undefined) return notFound(reply);
-  const { messageId, target } = token;
-  recorder.record({ type: 'clicked', messageId, url: target, atMs: clock.now(), ...clientFacts(request) });
-  return plain(reply, 302).header('location', inHeader(target)).send('');
+function sendVisitAnswer(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  answerVisit: AnswerVisit,
+  { recorder }: TrackParts,
+) {
+  const { method, url: path, headers, ip: address } = request;
+  const answer = answerVisit(tokenOf(request), { path, headers, address, isHead: method === 'HEAD' });
+  if (answer === undefined) return notFound(reply);
+  recorder.writeDown();
+  const { statusCode, location, body } = answer;
+  if (location !== undefined) reply.header('location', location);
+  return reply.code(statusCode).headers(answer.headers).send(Buffer.from(body, 'latin1'));
 }
 
 function answerQuestion(request: FastifyRequest, reply: FastifyReply, { tokens }: TrackParts) {
@@ -144,31 +138,6 @@ function notFound(reply: FastifyReply) {
   return plain(reply, 404).send('Not found\n');
 }
 
-/** Nothing here may be kept by a cache, indexed, or told to the page that is gone to. */
 function plain(reply: FastifyReply, statusCode: number) {
-  return reply
-    .code(statusCode)
-    .header('cache-control', 'no-store, private')
-    .header('x-robots-tag', 'noindex')
-    .header('x-content-type-options', 'nosniff')
-    .header('referrer-policy', 'no-referrer')
-    .type('text/plain; charset=utf-8');
-}
-
-/** By which browsers and mail programs say that they fetch ahead of their user. */
-const prefetchHeaders = ['sec-purpose', 'purpose', 'x-purpose', 'x-moz'] as const;
-
-function clientFacts({ ip, method, headers }: FastifyRequest) {
-  const purposes = prefetchHeaders.map((name) => String(headers[name] ?? ''));
-  return {
-    userAgent: (headers['user-agent'] ?? '').slice(0, longestUserAgent).toWellFormed(),
-    address: plainAddress(ip),
-    isHead: method === 'HEAD',
-    isPrefetch: purposes.some((purpose) => /prefetch|preview|prerender/i.test(purpose)),
-  };
-}
-
-/** A header is ASCII: what is not is written as a browser would ask for it, everything else stays as it is. */
-function inHeader(target: string): string {
-  return /^[!-~]*$/.test(target) ? target : new URL(target).href;
+  return reply.code(statusCode).headers(plainHeaders);
 }

@@ -178,6 +178,12 @@ export const requestRules = {
 
 /** What is seen of a message's visits together. */
 export const habitRules = {
+  /** More visits of one link within an hour than are told one by one (`repeats.ts`). */
+  endless: {
+    kind: 'machine',
+    confidence: 0.9,
+    reason: 'the link was asked for more often within an hour than people do',
+  },
   /** Different links of one message within the time. */
   manyLinks: {
     links: 3,

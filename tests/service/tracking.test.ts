@@ -80,14 +80,14 @@ test('opens that came while the store could not be written are told after kill -
   const lock = new DatabaseSync(join(service.folder, 'aftersend.db'));
   lock.exec('BEGIN IMMEDIATE');
   for (let open = 0; open < 3; open++) {
-    const answer = await request(links.pixelUrl(id));
+    const answer = await request(links.pixelUrl(id), { headers: { 'user-agent': 'Aftersend-Simulator/1' } });
     assert.equal(answer.statusCode, 200);
     await answer.body.dump();
   }
-  const visits = join(service.folder, 'visits');
+  const visits = join(service.folder, 'visits', '1');
   await until(
-    () => readdirSync(visits).map((file) => readFileSync(join(visits, file), 'utf8')),
-    (texts) => texts.join('').split('\n').length - 1 === 3,
+    () => readdirSync(visits).map((file) => readFileSync(join(visits, file), 'latin1')),
+    (texts) => texts.join('').split(`,${id},`).length - 1 === 3,
   );
   await service.stop('SIGKILL');
   lock.exec('ROLLBACK');

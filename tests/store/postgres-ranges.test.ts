@@ -11,7 +11,7 @@ import {
   delivered,
   startMs,
 } from '../../src/store/conformance/fixtures.ts';
-import type { Report } from '../../src/store/contract/log.ts';
+import type { VisitReport } from '../../src/store/contract/log.ts';
 import type { Store } from '../../src/store/contract/store.ts';
 import type { Parameter } from '../../src/store/sql/statements.ts';
 import { Database, defaultDatabaseLimits } from '../../src/store/postgres/database.ts';
@@ -41,7 +41,7 @@ const moveMessages = (database: Database, lastId: number) =>
 const moveEvents = (database: Database, lastId: number) =>
   database.all("SELECT setval('event_ids', ?::bigint)", lastId);
 
-const opened = (messageId: number): Report => ({
+const opened = (messageId: number): VisitReport => ({
   type: 'opened',
   messageId,
   atMs: startMs,
@@ -117,7 +117,7 @@ describe('a hundred ranges', { skip: withoutPostgres }, () => {
     const id = ids[40] ?? 0;
     assert.equal(await mostOpened(() => store.messages.byId(accountId, id)), 1);
     assert.equal(await mostOpened(() => store.messages.attempts(accountId, id)), 1);
-    assert.equal(await mostOpened(() => store.log.finishedAtMs(id)), 1);
+    assert.equal(await mostOpened(() => store.log.finishedAtMs([id])), 1);
     assert.equal(await mostOpened(() => store.queue.readBody(id)), 1);
     const [event] = await store.log.ofMessage(accountId, id);
     assert.equal(await mostOpened(() => store.log.byId(accountId, event?.id ?? 0)), 1);
@@ -131,6 +131,12 @@ describe('a hundred ranges', { skip: withoutPostgres }, () => {
       },
       settle: () => store.queue.settle(delivered(claimed[0] ?? assert.fail())),
       opened: () => store.log.report(opened(ids[20] ?? 0)),
+      visits: () =>
+        store.log.reportVisits({
+          journal: 'a journal',
+          visits: [{ number: 1, report: opened(ids[22] ?? 0) }],
+          atMs: startMs,
+        }),
       left: () =>
         store.log.report({
           type: 'unsubscribed',

@@ -41,7 +41,8 @@ async function open(
   const tokens = signedTokens(deriveKeys(['a secret that is long enough for tests']));
   const { log, suppressions } = store;
   const app: App = fastify();
-  trackRoutes(app, { tokens, recorder: { record() {} }, clock: new ManualClock(), log, suppressions });
+  const recorder = { record() {}, writeDown() {} };
+  trackRoutes(app, { tokens, recorder, clock: new ManualClock(), log, suppressions });
   stack.defer(() => app.close());
   const base = await app.listen({ host: '127.0.0.1', port: 0 });
   const browser: Browser = await chromium.launch({

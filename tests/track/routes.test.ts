@@ -10,14 +10,15 @@ import { pino } from 'pino';
 import { request } from 'undici';
 import type { App } from '../../src/api/app.ts';
 import { accepted, anAccount, aSubmission, deliverAll } from '../../src/store/conformance/fixtures.ts';
+import { systemRandom } from '../../src/platform/clock.ts';
 import type { Store } from '../../src/store/contract/store.ts';
 import { openSqliteStore } from '../../src/store/sqlite/open.ts';
 import { deriveKeys } from '../../src/tokens/keys.ts';
 import { trackingLinks } from '../../src/tokens/links.ts';
 import { signedTokens } from '../../src/tokens/signed.ts';
+import { Journal } from '../../src/track/journal.ts';
 import { Recorder } from '../../src/track/recorder.ts';
 import { trackRoutes } from '../../src/track/routes.ts';
-import { Spool } from '../../src/track/spool.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 
 const tokens = signedTokens(deriveKeys(['a secret that is long enough for tests']));
@@ -26,6 +27,7 @@ const recipient = 'ann@example.org';
 
 let folder: string;
 let store: Store;
+let journal: Journal;
 let recorder: Recorder;
 let app: App;
 let base: string;
@@ -38,8 +40,10 @@ before(async () => {
   accountId = (await anAccount(store)).id;
   messageId = (await accepted(store, aSubmission(accountId, { stream: 'news' })))[0] ?? 0;
   await deliverAll(store);
-  const spool = await Spool.open(join(folder, 'visits'));
-  recorder = new Recorder({ log: store.log, spool, clock, logger: pino({ level: 'silent' }) });
+  journal = await Journal.open(join(folder, 'visits'), systemRandom);
+  const logger = pino({ level: 'silent' });
+  const { log } = store;
+  recorder = await Recorder.open({ log, journal, clock, logger, load: () => 0, onSynced: () => undefined });
   app = fastify();
   trackRoutes(app, { tokens, recorder, clock, log: store.log, suppressions: store.suppressions });
   base = await app.listen({ host: '127.0.0.1', port: 0 });
@@ -48,6 +52,7 @@ before(async () => {
 after(async () => {
   await app.close();
   await recorder[Symbol.asyncDispose]();
+  await journal[Symbol.asyncDispose]();
   await store[Symbol.asyncDispose]();
   await rm(folder, { recursive: true });
 });

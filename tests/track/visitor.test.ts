@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { type VisitFacts, visitorOf } from '../../src/track/visitor.ts';
+import { type VisitFacts, visitorByFacts, visitorByRequest } from '../../src/track/visitor.ts';
 import type { Visit } from '../../src/track/visit.ts';
 
 const deliveredAtMs = Date.UTC(2030, 0, 1);
@@ -19,10 +19,10 @@ const open: Visit = {
   isPrefetch: false,
 };
 const click: Visit = { ...open, type: 'clicked', url: 'https://example.org/' };
-const alone: VisitFacts = { deliveredAtMs, linksAtOnce: 1, askedHead: false };
+const alone: VisitFacts = { deliveredAtMs, linksAtOnce: 1, askedHead: false, isEndless: false };
 
 const label = (visit: Visit, facts: VisitFacts = alone) => {
-  const { kind, confidence, reason } = visitorOf(visit, facts);
+  const { kind, confidence, reason } = visitorByRequest(visit) ?? visitorByFacts(visit, facts);
   assert.ok(confidence > 0 && confidence <= 1);
   assert.ok(reason.length > 10);
   return kind;
@@ -81,6 +81,9 @@ test('the time since delivery and the message’s other visits count where the p
   assert.equal(label(click, { ...alone, linksAtOnce: 3 }), 'machine');
   assert.equal(label(click, { ...alone, linksAtOnce: 2 }), 'human');
   assert.equal(label(click, { ...alone, askedHead: true }), 'machine');
+  assert.equal(label(click, { ...alone, isEndless: true }), 'machine');
+  const proxied = { ...open, userAgent: 'Mozilla/5.0 (via ggpht.com GoogleImageProxy)' };
+  assert.equal(label(proxied, { ...alone, isEndless: true }), 'proxy', 'what the request says comes first');
 });
 
 test('people are people: browsers and mail programs, and the simulator on this machine alone', () => {

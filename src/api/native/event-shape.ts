@@ -76,8 +76,17 @@ const visitorsInWords: Readonly<Record<VisitorKind, string>> = {
   machine: 'a machine',
 };
 
-const byWhom = ({ visitor, confidence, reason }: Omit<EventDetails['opened'], 'first'>): string =>
+const byWhom = ({ visitor, confidence, reason }: EventDetails['opened']): string =>
   `, by ${visitorsInWords[visitor]} (${Math.round(confidence * 100)} % sure: ${reason})`;
+
+function opened({ first, visitor, count = 1 }: EventDetails['opened']): string {
+  if (count > 1) return `Opened ${count} times more, counted together`;
+  if (first) return 'Opened for the first time';
+  return visitor === 'machine' ? 'Opened' : 'Opened again';
+}
+
+const followed = ({ count = 1 }: EventDetails['clicked']): string =>
+  count > 1 ? `A link was followed ${count} times more, counted together` : 'A link was followed';
 
 /** One sentence for each type. */
 const sentences: {
@@ -94,8 +103,8 @@ const sentences: {
     late
       ? `${host || 'A server'} had taken it and then sent it back: ${answer}`
       : `Given up: ${host === '' ? '' : `${host}: `}${answer}`,
-  opened: ({ first, ...visit }) => `${first ? 'Opened for the first time' : 'Opened again'}${byWhom(visit)}`,
-  clicked: (visit, { url }) => `A link was followed: ${url}${byWhom(visit)}`,
+  opened: (visit) => `${opened(visit)}${byWhom(visit)}`,
+  clicked: (visit, { url }) => `${followed(visit)}: ${url}${byWhom(visit)}`,
   unsubscribed: ({ stream }) => `The recipient unsubscribed from '${stream}'`,
   complained: () => 'The recipient complained of it as spam',
 };

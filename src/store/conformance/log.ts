@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import * as fc from 'fast-check';
 import { type EventType, eventTypes, type LoggedEvent } from '../../events/types.ts';
+import type { NumberedVisit } from '../contract/log.ts';
 import type { Store } from '../contract/store.ts';
 import { accepted, anAccount, aSubmission, deliverAll, type OpenStore, startMs } from './fixtures.ts';
 
@@ -82,10 +83,12 @@ export function logConformance(open: OpenStore): void {
       );
     });
 
-    test('the first open and the first click are told apart from later ones', async () => {
+    test('the first open and the first click are told apart from later ones, and from what machines did before', async () => {
       await using store = await open();
       const { id: accountId } = await anAccount(store);
       const [messageId = 0] = await accepted(store, aSubmission(accountId));
+      const machine = { kind: 'machine', confidence: 0.9, reason: 'a scanner' } as const;
+      await store.log.report({ ...open1, messageId, visitor: machine });
       for (const _ of [1, 2]) {
         await store.log.report({ ...open1, messageId });
         await store.log.report({ ...open1, type: 'clicked', url: 'https://example.com/я', messageId });
@@ -99,6 +102,7 @@ export function logConformance(open: OpenStore): void {
           (JSON.parse(detailJson) as { first: boolean }).first,
         ]);
       assert.deepEqual(firsts, [
+        ['opened', '', false],
         ['opened', '', true],
         ['clicked', 'https://example.com/я', true],
         ['opened', '', false],
@@ -106,11 +110,71 @@ export function logConformance(open: OpenStore): void {
       ]);
     });
 
+    test('visits are told in batches: each once, however often, and by the same rules as one alone', async () => {
+      await using store = await open();
+      const [acme, other] = [await anAccount(store), await anAccount(store, 'other')];
+      const ids = [
+        ...(await accepted(store, aSubmission(acme.id))),
+        ...(await accepted(store, aSubmission(other.id))),
+      ] as const;
+      const [one = 0, two = 0] = ids;
+      const visit = (number: number, messageId: number, changes: object = {}): NumberedVisit => ({
+        number,
+        report: { ...open1, messageId, ...changes },
+      });
+      const machine = { kind: 'machine', confidence: 0.9, reason: 'a scanner' };
+      const url = 'https://example.com/я\0';
+      const visits = [
+        visit(3, one, { visitor: machine, userAgent: 'nothing\0 and half a pair \ud800' }),
+        visit(4, two, { type: 'clicked', url }),
+        visit(5, one, { count: 17 }),
+        visit(6, 4_000_000),
+        visit(9, one),
+        visit(8, two, { type: 'clicked', url }),
+      ];
+      const tell = (some: readonly NumberedVisit[], journal = 'a journal') =>
+        store.log.reportVisits({ journal, visits: some, atMs: startMs });
+      const heard: number[] = [];
+      store.log.subscribe((accounts) => heard.push(...accounts));
+      const told = () => store.log.visitsTold({ journal: 'a journal', atMs: startMs });
+      assert.deepEqual(await told(), { opened: 0, clicked: 0 });
+      assert.deepEqual(await tell(visits), [
+        ...['appended', 'appended', 'appended', 'unknown', 'appended', 'appended'],
+      ]);
+      assert.deepEqual(new Set(heard), new Set([acme.id, other.id]));
+      assert.deepEqual(await told(), { opened: 9, clicked: 8 });
+      assert.deepEqual(
+        await tell([...visits, visit(10, one)]),
+        [...visits.map(() => 'repeated'), 'appended'],
+        'what was told before counts once',
+      );
+      assert.deepEqual(await tell([visit(1, two)], 'another journal'), ['appended']);
+      assert.deepEqual(await tell([]), []);
+      const story = async (accountId: number, messageId: number) =>
+        (await store.log.ofMessage(accountId, messageId))
+          .slice(1)
+          .map(({ number, type, visitor, detailJson }) => {
+            const { first, count = 1 } = JSON.parse(detailJson) as { first: boolean; count?: number };
+            return `${number} ${type} by ${visitor}${first ? ', first' : ''} x${count}`;
+          });
+      assert.deepEqual(await story(acme.id, one), [
+        '2 opened by machine x1',
+        '3 opened by proxy, first x17',
+        '4 opened by proxy x1',
+        '5 opened by proxy x1',
+      ]);
+      assert.deepEqual(await story(other.id, two), [
+        '2 clicked by proxy, first x1',
+        '3 clicked by proxy x1',
+        '4 opened by proxy, first x1',
+      ]);
+    });
+
     test('an open before the delivery is appended as it comes, and invents no delivery', async () => {
       await using store = await open();
       const { id: accountId } = await anAccount(store);
       const [messageId = 0] = await accepted(store, aSubmission(accountId));
-      assert.equal(await store.log.finishedAtMs(messageId), undefined);
+      assert.deepEqual([...(await store.log.finishedAtMs([messageId]))], []);
       assert.equal((await store.log.report({ ...open1, messageId })).kind, 'appended');
       assert.equal((await store.messages.byId(accountId, messageId))?.state, 'queued');
       await deliverAll(store);
@@ -119,8 +183,10 @@ export function logConformance(open: OpenStore): void {
         story.map(({ number, type }) => `${number} ${type}`),
         ['1 accepted', '2 opened', '3 delivered'],
       );
-      assert.equal(await store.log.finishedAtMs(messageId), startMs);
-      assert.equal(await store.log.finishedAtMs(messageId + 1), undefined);
+      const [gone, waiting = 0] = [messageId + 99, ...(await accepted(store, aSubmission(accountId)))];
+      const finished = await store.log.finishedAtMs([waiting, messageId, gone]);
+      assert.deepEqual([...finished], [[messageId, startMs]]);
+      assert.deepEqual([...(await store.log.finishedAtMs([]))], []);
     });
 
     test('an unsubscribe suppresses the stream and is told once', async () => {

@@ -6,6 +6,8 @@ interface Visit {
   readonly userAgent: string;
   readonly address: string;
   readonly visitor: Visitor;
+  /** How many visits of the same kind it stands for; one if undefined. */
+  readonly count?: number;
 }
 
 /** Something that became known of a message outside a delivery attempt. */
@@ -33,6 +35,27 @@ export type Report = { readonly messageId: number; readonly atMs: number } & (
     }
 );
 
+export type VisitReport = Extract<Report, { type: 'opened' | 'clicked' }>;
+
+/** A visit with its place in the journal of the process that took it: each type's numbers grow. */
+export interface NumberedVisit {
+  readonly number: number;
+  readonly report: VisitReport;
+}
+
+export interface VisitBatch {
+  /** Names the journal among those of all processes. */
+  readonly journal: string;
+  readonly visits: readonly NumberedVisit[];
+  readonly atMs: number;
+}
+
+/** The greatest number that was told of each type, 0 for none. */
+export interface VisitsTold {
+  readonly opened: number;
+  readonly clicked: number;
+}
+
 /**
  * `appended`: with the event's id. `repeated`: it was known, nothing was stored. `unknown`: no such message (any more).
  */
@@ -56,10 +79,18 @@ export interface EventLog {
   /** Resolves after the commit is durable. */
   report(report: Report): Promise<ReportResult>;
   /**
-   * When the message left the queue, undefined while it waits there and when it is not kept any more. For whoever
-   * holds a token of it, which names no account.
+   * Many visits, all of them or none. One whose number is not greater than what the journal has told of its type is passed
+   * over: told again because nobody learnt what became of it, it counts once.
+   * @returns of each what became of it; `repeated`: it was told before
    */
-  finishedAtMs(messageId: number): Promise<number | undefined>;
+  reportVisits(batch: VisitBatch): Promise<readonly ReportResult['kind'][]>;
+  /** To be asked before a journal goes on: what a process that had it before was about to tell is told, or never will be. */
+  visitsTold(input: Pick<VisitBatch, 'journal' | 'atMs'>): Promise<VisitsTold>;
+  /**
+   * When the messages left the queue; those that wait there or are not kept any more are left out. For whoever holds
+   * tokens of them, which name no account.
+   */
+  finishedAtMs(messageIds: readonly number[]): Promise<ReadonlyMap<number, number>>;
   /**
    * The account's events after a cursor, in the order of the log; at most `limit` events, at most `scanLimit` looked
    * over (both bound the work of one call).

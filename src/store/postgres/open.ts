@@ -29,6 +29,8 @@ import { queueStore } from './queue.ts';
 import { Ranges } from './ranges.ts';
 import { prune } from './retention.ts';
 import { takeTurn } from './statistics-turn.ts';
+import { takeJournal } from '../sql/visits.ts';
+import { reportVisitsAll } from './visits.ts';
 import { openWrites } from './writes.ts';
 
 export interface PostgresOptions {
@@ -86,7 +88,16 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Store
       bodies,
     }),
     paces: paceStore(database, { processName, transact }),
-    log: eventLog(database, ranges, { report: writes.report }, notices.logs.subscribe),
+    log: eventLog(
+      database,
+      ranges,
+      {
+        report: writes.report,
+        visitsTold: (taken) => transact((transaction) => takeJournal(transaction, taken)),
+        reportVisits: (batch) => transact((transaction) => reportVisitsAll(transaction, batch)),
+      },
+      notices.logs.subscribe,
+    ),
     messages: messageStore(database, ranges),
     suppressions: suppressionStore(database, calls(suppressionWrites)),
     domains: domainStore(database, calls(domainWrites)),

@@ -1,8 +1,8 @@
 /** The event log's reading side: after a cursor, of a message, one by its id. */
 import type { EventType, LoggedEvent, VisitorKind } from '../../events/types.ts';
 import type { EventLog } from '../contract/log.ts';
-import type { logWrites } from './log.ts';
-import type { Calls, Reader } from './statements.ts';
+import type { Reader } from './statements.ts';
+import { finishedAtMs } from './visit-reads.ts';
 import { endOfIds, type IdWindows, inside } from './windows.ts';
 
 const eventColumns = `id, account_id, message_id, number, type, time_ms, recipient, sender, subject,
@@ -142,20 +142,14 @@ async function countAfter(
 export function eventLog(
   reader: Reader,
   windows: IdWindows,
-  write: Calls<typeof logWrites>,
+  write: Pick<EventLog, 'report' | 'reportVisits' | 'visitsTold'>,
   subscribe: EventLog['subscribe'],
 ): EventLog {
   return {
     ...write,
+    finishedAtMs: (messageIds) => finishedAtMs(reader, messageIds),
     subscribe,
     lastId: (accountId) => lastEventId(reader, windows, accountId),
-    finishedAtMs: async (messageId) =>
-      (
-        await reader.get<{ at: number | null }>(
-          'SELECT finished_at_ms AS at FROM messages WHERE id = ?',
-          messageId,
-        )
-      )?.at ?? undefined,
     async readAfter({ accountId, afterId, types, limit, scanLimit }) {
       const scan = await scanAfter(reader, windows, { accountId, afterId, scanLimit });
       if (scan.last === null) return { events: [], scannedTo: afterId, atEnd: true };

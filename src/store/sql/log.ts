@@ -1,9 +1,10 @@
 /** The event log's writing side: appending an event to a message, reports from outside. Reading is next door (`log-reads.ts`). */
 import type { EventType, SuppressionReason, VisitorKind } from '../../events/types.ts';
-import type { Report, ReportResult } from '../contract/log.ts';
+import type { Report, ReportResult, VisitReport } from '../contract/log.ts';
 import { everyStream } from '../contract/suppressions.ts';
 import type { Writer } from './statements.ts';
 import { suppressBecause } from './suppressions.ts';
+import { isFirst, visitEvent } from './visit-events.ts';
 import { endOfIds, inside } from './windows.ts';
 
 interface NewEvent {
@@ -100,15 +101,11 @@ async function appendAndSuppress(
 async function openedOrClicked(
   database: Writer,
   message: ReportedMessage,
-  report: ReportOf<'opened' | 'clicked'>,
+  report: VisitReport,
 ): Promise<ReportResult> {
-  const { type, atMs, userAgent, address } = report;
-  const { kind: visitor, confidence, reason } = report.visitor;
-  const first = message[type] === 0;
-  if (first) await database.run(`UPDATE messages SET ${type} = 1 WHERE id = ?`, message.id);
-  const url = report.type === 'clicked' ? report.url : '';
-  const detail = { userAgent, address, first, visitor, confidence, reason };
-  return await appendReport(database, message, { type, atMs, url, visitor, detail });
+  const first = isFirst(report, message);
+  if (first) await database.run(`UPDATE messages SET ${report.type} = 1 WHERE id = ?`, message.id);
+  return await appendReport(database, message, visitEvent(report, first));
 }
 
 /** Where unsubscribes fill no list, the message's own events say that its recipient has left. */

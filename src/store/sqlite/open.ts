@@ -2,7 +2,7 @@
 import { statfs } from 'node:fs/promises';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
+import { lockFolder } from '../../platform/folder-lock.ts';
 import type { BodyPlace } from '../contract/bodies.ts';
 import { type Store, StoreFullError } from '../contract/store.ts';
 import { accountStore } from '../sql/accounts.ts';
@@ -26,9 +26,6 @@ import { replayStore } from '../sql/webhook-replays.ts';
 import { webhookStore } from '../sql/webhooks.ts';
 import { wholeTables } from '../sql/windows.ts';
 import { SqliteWriter } from './writer.ts';
-
-/** SQLite's own code for a lock that somebody else holds. */
-const sqliteBusy = 5;
 
 /** Another process serves this data folder. */
 export class FolderLockedError extends Error {
@@ -77,7 +74,7 @@ export async function openSqliteStore(
     intake: intakeStore(reader, verbs.intake, { tellQueued: queued.tell, bodies }),
     queue: queueStore(reader, verbs.queue, { subscribe: queued.subscribe, bodies }),
     paces: paceStore(reader, verbs.paces),
-    log: eventLog(reader, wholeTables, verbs.log, grownLogs.subscribe),
+    log: eventLog(reader, wholeTables, { ...verbs.log, ...verbs.visits }, grownLogs.subscribe),
     messages: messageStore(reader, wholeTables),
     suppressions: suppressionStore(reader, verbs.suppressions),
     domains: domainStore(reader, verbs.domains),
@@ -112,7 +109,7 @@ async function openFolder(
 ) {
   mkdirSync(dataFolder, { recursive: true, mode: 0o700 });
   using opened = new DisposableStack();
-  const lock = purpose === 'serve' ? lockFolder(dataFolder) : undefined;
+  const lock = purpose === 'serve' ? lockForService(dataFolder) : undefined;
   opened.defer(() => lock?.close());
   const file = join(dataFolder, 'aftersend.db');
   const writer = await SqliteWriter.open(file, onGrownLogs);
@@ -121,17 +118,10 @@ async function openFolder(
   return { lock, writer, reader };
 }
 
-/** An exclusive transaction on a file of its own: SQLite's lock is the operating system's, gone with the process. */
-function lockFolder(dataFolder: string): DatabaseSync {
-  const lock = new DatabaseSync(join(dataFolder, 'service.lock'), { timeout: 0 });
-  try {
-    lock.exec('BEGIN EXCLUSIVE');
-    return lock;
-  } catch (error) {
-    lock.close();
-    if ((error as { errcode?: number }).errcode !== sqliteBusy) throw error;
-    throw new FolderLockedError(`another aftersend serves the data folder ${dataFolder}`, { cause: error });
-  }
+function lockForService(dataFolder: string): { close(): void } {
+  const lock = lockFolder(dataFolder, 'service.lock');
+  if (lock !== undefined) return lock;
+  throw new FolderLockedError(`another aftersend serves the data folder ${dataFolder}`);
 }
 
 /** It is always this process's turn. */

@@ -14,6 +14,7 @@ import { statisticsWrites } from '../sql/statistics-counting.ts';
 import { suppressionWrites } from '../sql/suppressions.ts';
 import { templateWrites } from '../sql/templates.ts';
 import { userWrites } from '../sql/users.ts';
+import { visitWrites } from '../sql/visits.ts';
 import { replayWrites } from '../sql/webhook-replays.ts';
 import { webhookWrites } from '../sql/webhooks.ts';
 
@@ -22,6 +23,7 @@ export const writes = {
   intake: intakeWrites,
   queue: queueWrites,
   log: logWrites,
+  visits: visitWrites,
   suppressions: suppressionWrites,
   domains: domainWrites,
   templates: templateWrites,
