@@ -14,16 +14,20 @@ import {
 /** The domain that an address ends in. */
 export const domainOf = (recipient: string): string => recipient.slice(recipient.lastIndexOf('@') + 1);
 
-/** The details that count, of what a server answered to. */
-export interface AnswerDetail {
+/** The details that count, of what a server answered to, and of visits that are told together. */
+export interface CountedDetail {
   readonly host?: string;
   readonly refused?: boolean;
   readonly late?: boolean;
   readonly recipientAtFault?: boolean;
+  readonly count?: number;
 }
 
-export const detailOf = ({ detailJson }: UncountedEvent): AnswerDetail =>
-  detailJson === '' ? {} : (JSON.parse(detailJson) as AnswerDetail);
+export const detailOf = ({ detailJson }: UncountedEvent): CountedDetail =>
+  detailJson === '' ? {} : (JSON.parse(detailJson) as CountedDetail);
+
+/** How much an event adds to a measure. */
+type Amount = readonly [measure: Measure, amount: number];
 
 /** Each counts more than the one before. */
 const ranks = ['nobody', 'machine', 'proxy', 'human'] as const;
@@ -43,14 +47,18 @@ const visits = {
   },
 } as const;
 
-/** An open or click is the first by anybody, by anybody but a machine, by a person, where none of as much came before. */
-function visitMeasures(type: 'opened' | 'clicked', event: UncountedEvent): readonly Measure[] {
+/**
+ * An open or click is the first by anybody, by anybody but a machine, by a person, where none of as much came before. Those
+ * that one event tells of together are all of the one message: they may be many, and its first no more than once.
+ */
+function visitAmounts(type: 'opened' | 'clicked', event: UncountedEvent): readonly Amount[] {
   // What came before visitors were judged is taken to have been by people.
   const visitor = event.visitor === '' ? 'human' : event.visitor;
   const before = ranks.indexOf(event.visitedBefore);
   const { [visitor]: total, firsts } = visits[type];
   const rank = ranks.indexOf(visitor);
-  return [total, ...firsts.filter((_, index) => rank > index && before <= index)];
+  const isFirst = firsts.filter((_, index) => rank > index && before <= index);
+  return [[total, detailOf(event).count ?? 1], ...isFirst.map((measure): Amount => [measure, 1])];
 }
 
 function bounceMeasures(event: UncountedEvent): readonly Measure[] {
@@ -71,21 +79,21 @@ const plain = {
   complained: ['complained'],
 } as const satisfies Partial<Record<EventType, readonly Measure[]>>;
 
-/** What one more such event adds one to. */
-export function measuresOf(event: UncountedEvent): readonly Measure[] {
+/** What one more such event adds to what. */
+function amountsOf(event: UncountedEvent): readonly Amount[] {
   switch (event.type) {
     case 'opened':
     case 'clicked':
-      return visitMeasures(event.type, event);
+      return visitAmounts(event.type, event);
     case 'bounced':
-      return bounceMeasures(event);
+      return bounceMeasures(event).map((measure) => [measure, 1]);
     case 'accepted':
     case 'skipped':
     case 'deferred':
     case 'delivered':
     case 'unsubscribed':
     case 'complained':
-      return plain[event.type];
+      return plain[event.type].map((measure) => [measure, 1]);
   }
 }
 
@@ -105,7 +113,7 @@ export function countEvents(
   const add = (
     row: Pick<CountRow, 'slotMs' | 'scope' | 'name' | 'provider'>,
     id: number,
-    places: readonly number[],
+    amounts: readonly Amount[],
   ) => {
     const key = `${row.slotMs} ${row.scope} ${row.name}`;
     let sum = rows.get(key);
@@ -114,17 +122,20 @@ export function countEvents(
       rows.set(key, sum);
     }
     sum.lastId = id;
-    for (const place of places) sum.counts[place] = (sum.counts[place] ?? 0) + 1;
+    for (const [measure, amount] of amounts) {
+      const place = placeOf[measure];
+      sum.counts[place] = (sum.counts[place] ?? 0) + amount;
+    }
   };
   for (const event of events) {
     const slot = Math.floor(event.timeMs / slotMs) * slotMs;
-    const places = measuresOf(event).map((measure) => placeOf[measure]);
+    const amounts = amountsOf(event);
     const domain = domainOf(event.recipient);
-    add({ slotMs: slot, scope: 'all', name: '', provider: '' }, event.id, places);
+    add({ slotMs: slot, scope: 'all', name: '', provider: '' }, event.id, amounts);
     const provider = providers.get(domain) ?? '';
-    add({ slotMs: slot, scope: 'domain', name: domain, provider }, event.id, places);
+    add({ slotMs: slot, scope: 'domain', name: domain, provider }, event.id, amounts);
     for (const tag of tagsOf(event))
-      add({ slotMs: slot, scope: 'tag', name: tag, provider: '' }, event.id, places);
+      add({ slotMs: slot, scope: 'tag', name: tag, provider: '' }, event.id, amounts);
   }
   return [...rows.values()];
 }

@@ -62,6 +62,7 @@ const step = fc.record({
   atMs: fc.integer({ min: startMs, max: startMs + slots * slotMs - 1 }),
   visitor: fc.constantFrom('human', 'proxy', 'machine'),
   tags: fc.subarray(tags),
+  together: fc.constantFrom(undefined, undefined, 17),
   limit: fc.integer({ min: 1, max: 5 }),
   trouble: fc.constantFrom('none', 'none', 'lost', 'unanswered', 'rival'),
 } as const);
@@ -144,7 +145,10 @@ async function take(store: Store, accountId: number, ids: number[], given: Step)
   const { what, message, atMs, tags } = given;
   const messageId = ids[message % Math.max(1, ids.length)] ?? 0;
   const visitor = { kind: given.visitor, confidence: 1, reason: '' };
-  const visit = { messageId, atMs, visitor, userAgent: '', address: '192.0.2.7' };
+  const { together } = given;
+  const counted = together !== undefined && { count: together };
+  // A program may call itself whatever it likes.
+  const visit = { messageId, atMs, visitor, userAgent: '"count":5', address: '192.0.2.7', ...counted };
   switch (what) {
     case 'accept': {
       const address = `reader${ids.length}@${domains[message % domains.length]}`;
@@ -182,8 +186,8 @@ async function take(store: Store, accountId: number, ids: number[], given: Step)
 }
 
 type Tally = Map<string, number>;
-const tell = (tally: Tally, slot: number, measure: Measure) =>
-  tally.set(`${slot} ${measure}`, (tally.get(`${slot} ${measure}`) ?? 0) + 1);
+const tell = (tally: Tally, slot: number, measure: Measure, amount = 1) =>
+  tally.set(`${slot} ${measure}`, (tally.get(`${slot} ${measure}`) ?? 0) + amount);
 
 /** The plain way: every event in turn, with all that came before at hand. */
 function tallyOf(events: readonly LoggedEvent[]): Tally {
@@ -191,16 +195,20 @@ function tallyOf(events: readonly LoggedEvent[]): Tally {
   const seen = new Set<string>();
   for (const event of events) {
     const slot = Math.floor((event.timeMs - startMs) / slotMs);
-    const detail = JSON.parse(event.detailJson) as { late?: boolean; recipientAtFault?: boolean };
+    const detail = JSON.parse(event.detailJson) as {
+      late?: boolean;
+      recipientAtFault?: boolean;
+      count?: number;
+    };
     const first = (kinds: string) => {
       const key = `${event.messageId} ${event.type} ${kinds}`;
       return seen.has(key) ? false : seen.add(key);
     };
     if (event.type === 'opened' || event.type === 'clicked') {
       const { type, visitor } = event;
-      if (visitor === 'human') tell(tally, slot, `${type}Human`);
-      if (visitor === 'proxy') tell(tally, slot, `${type}Proxy`);
-      if (visitor === 'machine') tell(tally, slot, `${type}Machine`);
+      if (visitor === 'human') tell(tally, slot, `${type}Human`, detail.count);
+      if (visitor === 'proxy') tell(tally, slot, `${type}Proxy`, detail.count);
+      if (visitor === 'machine') tell(tally, slot, `${type}Machine`, detail.count);
       if (first('any')) tell(tally, slot, `${type}First`);
       if (visitor !== 'machine' && first('seen')) tell(tally, slot, `${type}FirstSeen`);
       if (visitor === 'human' && first('human')) tell(tally, slot, `${type}FirstHuman`);

@@ -63,7 +63,7 @@ export interface UncountedEvent {
   readonly visitor: VisitorKind | '';
   readonly visitedBefore: VisitedBefore;
   readonly tagsJson: string;
-  /** Of what a server answered to, '' for other types. */
+  /** Of what a server answered to, and of visits that are told together; '' of others. */
   readonly detailJson: string;
 }
 

@@ -170,7 +170,8 @@ type UncountedTuple = [
 
 const uncountedSql = `
   SELECT e.id, e.type, e.time_ms, e.recipient, e.visitor, e.tags,
-    CASE WHEN e.type IN ('deferred', 'delivered', 'bounced') THEN e.detail ELSE '' END,
+    CASE WHEN e.type IN ('deferred', 'delivered', 'bounced')
+      OR (e.type IN ('opened', 'clicked') AND e.detail LIKE '%"count":%') THEN e.detail ELSE '' END,
     CASE WHEN e.type NOT IN ('opened', 'clicked') THEN 0 WHEN e.number > ${visitsLookedAt} THEN 3 ELSE
       (SELECT coalesce(max(CASE p.visitor WHEN 'machine' THEN 1 WHEN 'proxy' THEN 2 ELSE 3 END), 0)
        FROM events p WHERE p.message_id = e.message_id AND p.number < e.number AND p.type = e.type) END
