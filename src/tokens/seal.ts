@@ -2,7 +2,8 @@
  * Sealing bytes: a key number, a truncated HMAC-SHA256 and the payload. What does not verify is `undefined`, whatever it
  * is: reading a stranger's token must never throw and never tell, by its time either, what was wrong with it.
  */
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { timingSafeEqual } from 'node:crypto';
+import { type Hmac, hmacSha256 } from './hmac.ts';
 import type { KeyPurpose, SecretKeys } from './keys.ts';
 
 export interface SealKind {
@@ -30,6 +31,14 @@ export function unseal(keys: SecretKeys, kind: SealKind, sealed: Buffer): Buffer
   return timingSafeEqual(mac(key, kind, payload), sealed.subarray(1, payloadStart)) ? payload : undefined;
 }
 
+/** A key is made once (`keys.ts`), and what is worked out from it with it. */
+const hmacs = new WeakMap<Buffer, Hmac>();
+
 function mac(key: Buffer, { mark, macBytes }: SealKind, payload: Buffer): Buffer {
-  return createHmac('sha256', key).update(mark).update(payload).digest().subarray(0, macBytes);
+  let hmac = hmacs.get(key);
+  if (hmac === undefined) {
+    hmac = hmacSha256(key);
+    hmacs.set(key, hmac);
+  }
+  return Buffer.from(hmac(mark, payload).slice(0, macBytes), 'latin1');
 }
