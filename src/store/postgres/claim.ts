@@ -16,11 +16,14 @@ export interface ClaimParts {
 }
 
 interface LeasedRow {
+  account_id: number;
   message_id: number;
   submission_id: number;
   attempts_made: number;
   lease: number;
   was_due_at_ms: number;
+  /** Of the account that it is of: what each may have of this claim. */
+  share: number;
 }
 
 interface MessageRow {
@@ -51,25 +54,27 @@ export const queuedAccounts = `
     FROM account WHERE account.id IS NOT NULL
   )`;
 
-/** Parameters: now, now, limit, limit, lease's end, process, '*'. Every account with something due gives the same share of the limit. */
+/** Parameters: now, limit, now, limit, lease's end, process, '*'. Every account with something due gives the same share of the limit. */
 const leaseSql = `
   WITH RECURSIVE ${queuedAccounts},
   with_due AS MATERIALIZED (
     SELECT id FROM account
     WHERE EXISTS (SELECT 1 FROM queue WHERE account_id = account.id AND due_at_ms <= ?)
   ),
+  fair AS MATERIALIZED (SELECT ceil(?::numeric / greatest(1, count(*)))::bigint AS share FROM with_due),
   due AS MATERIALIZED (
     SELECT picked.* FROM with_due CROSS JOIN LATERAL (
       SELECT message_id, due_at_ms FROM queue WHERE account_id = with_due.id AND due_at_ms <= ?
       ORDER BY due_at_ms, message_id
-      LIMIT (SELECT greatest(1, ceil(?::numeric / greatest(1, count(*)))) FROM with_due)
+      LIMIT (SELECT share FROM fair)
       FOR UPDATE SKIP LOCKED
     ) picked
     LIMIT ?
   )
   UPDATE queue SET due_at_ms = ?, lease = nextval('lease_numbers'), holder = ?
   FROM due WHERE queue.message_id = due.message_id
-  RETURNING queue.message_id, queue.submission_id, queue.attempts_made, queue.lease, due.due_at_ms AS was_due_at_ms`;
+  RETURNING queue.message_id, queue.submission_id, queue.attempts_made, queue.lease, due.due_at_ms AS was_due_at_ms,
+    queue.account_id, (SELECT share FROM fair) AS share`;
 
 /** Parameters: '*', the messages' ids, those of their submissions. */
 const describeSql = `
@@ -117,16 +122,26 @@ async function leaseDue(
     const rows = await statements.all<LeasedRow>(
       leaseSql,
       nowMs,
-      nowMs,
       left,
+      nowMs,
       left,
       nowMs + leaseMs,
       processName,
     );
     leased.push(...rows);
-    if (rows.length === 0) break;
+    if (!someMayHaveMore(rows)) break;
   }
   return leased.sort((a, b) => a.was_due_at_ms - b.was_due_at_ms || a.message_id - b.message_id);
+}
+
+/** Whether an account gave all that it was asked for. */
+function someMayHaveMore(rows: readonly LeasedRow[]): boolean {
+  const given = new Map<number, number>();
+  return rows.some(({ account_id: account, share }) => {
+    const count = (given.get(account) ?? 0) + 1;
+    given.set(account, count);
+    return count >= share;
+  });
 }
 
 /** Both in one transaction: what is leased is told of, or not leased. */

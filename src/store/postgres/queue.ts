@@ -1,9 +1,12 @@
 /** The delivery queue: claims, settling in batches, and what is asked of it besides. */
 import type { BodyPlace } from '../contract/bodies.ts';
 import type { QueueStore, Settlement } from '../contract/queue.ts';
-import { bodyReader } from '../sql/bodies.ts';
+import { bodyReader, type BodyRow } from '../sql/bodies.ts';
+import { Batches } from './batch.ts';
 import { claim, type ClaimParts, queuedAccounts } from './claim.ts';
+import type { Database } from './database.ts';
 import type { Presence } from './presence.ts';
+import { arrayOf } from './transaction.ts';
 
 export interface QueueParts extends ClaimParts {
   readonly presence: Presence;
@@ -12,9 +15,31 @@ export interface QueueParts extends ClaimParts {
   readonly bodies: BodyPlace | undefined;
 }
 
+/** Who sends bounds how many bodies are read at once, by their sizes as well. */
+const bodyLimits = {
+  calls: 50,
+  bytes: Infinity,
+  waitingCalls: Infinity,
+  waitingBytes: Infinity,
+  bytesOf: () => 0,
+};
+
 const nextDueSql = `
   WITH RECURSIVE ${queuedAccounts}
   SELECT min((SELECT min(due_at_ms) FROM queue WHERE account_id = account.id)) AS due FROM account`;
+
+/** Those that are asked for at once are read by one statement. */
+function bodyRows(database: Database): (submissionId: number) => Promise<BodyRow | undefined> {
+  const read = async (ids: readonly number[]): Promise<readonly (BodyRow | undefined)[]> => {
+    const rows = await database.all<BodyRow & { submission_id: number }>(
+      'SELECT submission_id, raw, object_key FROM bodies WHERE submission_id = ANY (?::bigint[])',
+      arrayOf(ids),
+    );
+    const byId = new Map(rows.map((row) => [row.submission_id, row]));
+    return ids.map((id) => byId.get(id));
+  };
+  return new Batches(read, bodyLimits).call;
+}
 
 export function queueStore(parts: QueueParts): QueueStore {
   const { database, presence, settle, subscribe, bodies } = parts;
@@ -33,7 +58,7 @@ export function queueStore(parts: QueueParts): QueueStore {
         nowMs,
         nowMs + longestWaitMs,
       ),
-    readBody: bodyReader(database, bodies),
+    readBody: bodyReader(bodyRows(database), bodies),
     depth: async () => (await database.get<{ n: number }>('SELECT count(*) AS n FROM queue'))?.n ?? 0,
   };
 }

@@ -34,13 +34,20 @@ export function placingBodies(
   };
 }
 
+export interface BodyRow {
+  readonly raw: Uint8Array;
+  /** '' for one that stands in the row. */
+  readonly object_key: string;
+}
+
+/** @param rowOf a submission's row, undefined if it is kept no more */
 export const bodyReader =
-  (reader: Reader, place: BodyPlace | undefined): QueueStore['readBody'] =>
+  (
+    rowOf: (submissionId: number) => Promise<BodyRow | undefined>,
+    place: BodyPlace | undefined,
+  ): QueueStore['readBody'] =>
   async (submissionId) => {
-    const row = await reader.get<{ raw: Uint8Array; object_key: string }>(
-      'SELECT raw, object_key FROM bodies WHERE submission_id = ?',
-      submissionId,
-    );
+    const row = await rowOf(submissionId);
     if (row === undefined) return undefined;
     if (row.object_key === '') return row.raw;
     if (place === undefined) throw new StoreBusyError('AFTERSEND_BODIES does not say where this body is');

@@ -2,7 +2,7 @@
 import type { ClaimedMessage, QueueStore, Settlement } from '../contract/queue.ts';
 import { everyStream } from '../contract/suppressions.ts';
 import type { BodyPlace } from '../contract/bodies.ts';
-import { bodyReader } from '../sql/bodies.ts';
+import { bodyReader, type BodyRow } from '../sql/bodies.ts';
 import type { Reader, Writer } from './database.ts';
 import { appendEvent } from '../sql/log.ts';
 import { suppressBecause, suppressionFor } from '../sql/suppressions.ts';
@@ -246,7 +246,10 @@ export function queueStore(
          )
          SELECT min((SELECT min(due_at_ms) FROM queue WHERE account_id = account.id)) AS due FROM account`,
       )?.due ?? undefined,
-    readBody: bodyReader(reader, bodies),
+    readBody: bodyReader(
+      async (id) => reader.get<BodyRow>('SELECT raw, object_key FROM bodies WHERE submission_id = ?', id),
+      bodies,
+    ),
     depth: async () => reader.get<{ n: number }>('SELECT count(*) AS n FROM queue')?.n ?? 0,
   };
 }
