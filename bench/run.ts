@@ -9,6 +9,7 @@ import { backlog } from './rows/backlog.ts';
 import { count } from './rows/count.ts';
 import { httpAccept } from './rows/http-accept.ts';
 import { relay, relayNotKept } from './rows/relay.ts';
+import { scaling, scalingWebhooks } from './rows/scaling.ts';
 import { start } from './rows/start.ts';
 import { track } from './rows/track.ts';
 import { webhookBatch } from './rows/webhook-batch.ts';
@@ -28,6 +29,8 @@ const rows: readonly Row[] = [
   track,
   start,
   backlog,
+  scaling,
+  scalingWebhooks,
 ];
 
 function table({ row, work, unit, better, toReach, figures, leftOut, notes }: RowResult): string {

@@ -11,7 +11,7 @@ import { postfixMissing, startPostfix } from '../tests/support/postfix.ts';
 import { harakaMissing, startHaraka } from './haraka.ts';
 import { createSender } from './sender.ts';
 
-const sessions = 20;
+export const sessions = 20;
 const sizeBytes = 4096;
 
 /** Which moment ends a run. */
@@ -95,11 +95,13 @@ export async function openSmtpPath({ messages, moment, sessions: kept }: SmtpPat
   return { contenders, leftOut, [Symbol.asyncDispose]: () => open.disposeAsync() };
 }
 
-async function runSource(
+/** Ends when the source has all its 250s. @param load.sessions at once, as many as in the published rows if left out */
+export async function runSource(
   source: Peer,
-  { port, messages, kept }: { port: number; messages: number; kept: Sessions },
+  load: { port: number; messages: number; kept: Sessions; sessions?: number },
 ): Promise<void> {
-  const sizes = ['-s', String(sessions), '-l', String(sizeBytes), '-m', String(messages)];
+  const { port, messages, kept } = load;
+  const sizes = ['-s', String(load.sessions ?? sessions), '-l', String(sizeBytes), '-m', String(messages)];
   // `-d` is "do not disconnect after each message".
   const flags = kept === 'kept' ? ['-d', ...sizes] : sizes;
   const addresses = ['-f', 'bench@example.com', '-t', 'someone@example.org', `127.0.0.1:${port}`];

@@ -88,9 +88,14 @@ export class TestService implements AsyncDisposable {
     return this.#process?.stderr.text ?? '';
   }
 
+  /** 0 while it does not run. */
+  get pid(): number {
+    return this.#process?.pid ?? 0;
+  }
+
   /** What it holds in memory now, as Linux counts it. */
   async residentMegabytes(): Promise<number> {
-    const status = await readFile(`/proc/${this.#process?.pid}/status`, 'utf8');
+    const status = await readFile(`/proc/${this.pid}/status`, 'utf8');
     return Math.round(Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]) / 1024);
   }
 
