@@ -2,7 +2,7 @@
  * The connections to PostgreSQL: a bounded pool, statements as store/sql/ writes them, transactions. No statement is
  * prepared by name and nothing is set for a session, so that a pooler may give every transaction another connection.
  */
-import { Client, DatabaseError, Pool, type PoolClient, types } from 'pg';
+import { Client, type ClientBase, DatabaseError, Pool, type PoolClient, types } from 'pg';
 import { StoreBusyError, StoreFullError } from '../contract/store.ts';
 import type { Parameter, Reader } from '../sql/statements.ts';
 import { Servers } from './servers.ts';
@@ -114,6 +114,9 @@ export function connectionOptions(url: string, { connectMs, statementMs }: Datab
 const collisions = new Set(['40001', '40P01']);
 const mostTries = 5;
 
+/** Also where the server, the database or the user has limits set. */
+const unhurriedSql = 'SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0';
+
 /** The server's disk is full. */
 const diskFull = '53100';
 
@@ -161,6 +164,7 @@ function isBeyondUse(error: unknown): error is Error {
 export class Database implements Reader {
   readonly #servers: Servers;
   readonly #pool: Pool;
+  readonly #limits: DatabaseLimits;
   readonly #begin: string;
   readonly #statements: Statements;
 
@@ -168,6 +172,7 @@ export class Database implements Reader {
   constructor(url: string, limits: DatabaseLimits) {
     const servers = new Servers(url);
     this.#servers = servers;
+    this.#limits = limits;
     class ToServer extends Client {
       constructor() {
         super(connectionOptions(servers.url, limits));
@@ -211,15 +216,23 @@ export class Database implements Reader {
    * Runs `work` in one transaction, again if it collided with another one.
    * @throws StoreBusyError when the server cannot be reached; then it may have been committed all the same
    */
-  async transaction<T>(work: (sender: Sender) => Promise<T>): Promise<T> {
-    for (let tries = 1; ; tries++) {
+  transaction<T>(work: (sender: Sender) => Promise<T>): Promise<T> {
+    return tryAgain(() => this.#once(work));
+  }
+
+  /**
+   * Runs `work` in one transaction that may take as long as it needs, and wait as long for its locks, on a connection of
+   * its own. @throws as `transaction` does
+   */
+  unhurried<T>(work: (sender: Sender) => Promise<T>): Promise<T> {
+    return tryAgain(async () => {
+      const client = await this.#reach(() => this.#connectAlone());
       try {
-        return await this.#once(work);
-      } catch (error) {
-        const collided = error instanceof DatabaseError && collisions.has(error.code ?? '');
-        if (!collided || tries === mostTries) throw asStoreError(error);
+        return await inTransaction(client, `${this.#begin}; ${unhurriedSql}`, work);
+      } finally {
+        await client.end();
       }
-    }
+    });
   }
 
   /** Statements without parameters, several with `;` between: one transaction and one round trip. */
@@ -231,12 +244,30 @@ export class Database implements Reader {
     return this.#pool.end();
   }
 
+  #connect(): Promise<PoolClient> {
+    return this.#reach(() => this.#pool.connect());
+  }
+
+  async #connectAlone(): Promise<Client> {
+    const client = new Client(connectionOptions(this.#servers.url, { ...this.#limits, statementMs: 0 }));
+    // What it is used for fails with it.
+    client.on('error', () => undefined);
+    try {
+      await client.connect();
+      await this.#servers.requireWrites(client);
+      return client;
+    } catch (error) {
+      await client.end().catch(() => undefined);
+      throw error;
+    }
+  }
+
   /** A connection to the server that takes writes; each server is tried once. */
-  async #connect(): Promise<PoolClient> {
+  async #reach<T>(connect: () => Promise<T>): Promise<T> {
     for (let tries = 1; ; tries++) {
       const { url } = this.#servers;
       try {
-        return await this.#pool.connect();
+        return await connect();
       } catch (error) {
         if ((error as Error).message === poolExhausted) throw error;
         this.#servers.leave(url);
@@ -262,25 +293,44 @@ export class Database implements Reader {
     const client = await this.#connect();
     let broken: Error | undefined;
     try {
-      await client.query(this.#begin);
-      const result = await work({
-        query: (query) => client.query({ ...query, values: [...query.values] }),
+      return await inTransaction(client, this.#begin, work, (error) => {
+        broken = error;
       });
-      // A transaction that the server has given up ends with ROLLBACK, whatever it was asked for.
-      const { command } = await client.query('COMMIT');
-      if (command !== 'COMMIT') throw new Error('the transaction was given up before its end');
-      return result;
-    } catch (error) {
-      if (isBeyondUse(error)) broken = error;
-      else {
-        await client.query('ROLLBACK').catch((failure: Error) => {
-          broken = failure;
-        });
-      }
-      throw error;
     } finally {
       client.release(broken);
     }
+  }
+}
+
+async function tryAgain<T>(once: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await once();
+    } catch (error) {
+      const collided = error instanceof DatabaseError && collisions.has(error.code ?? '');
+      if (!collided || tries === mostTries) throw asStoreError(error);
+    }
+  }
+}
+
+/** @param onBroken is given why the connection is of no more use */
+async function inTransaction<T>(
+  client: ClientBase,
+  begin: string,
+  work: (sender: Sender) => Promise<T>,
+  onBroken: (error: Error) => void = () => undefined,
+): Promise<T> {
+  try {
+    await client.query(begin);
+    const result = await work({ query: (query) => client.query({ ...query, values: [...query.values] }) });
+    // A transaction that the server has given up ends with ROLLBACK, whatever it was asked for.
+    const { command } = await client.query('COMMIT');
+    if (command !== 'COMMIT') throw new Error('the transaction was given up before its end');
+    return result;
+  } catch (error) {
+    if (isBeyondUse(error)) onBroken(error);
+    else await client.query('ROLLBACK').catch(onBroken);
+    throw error;
   }
 }
 

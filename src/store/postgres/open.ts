@@ -130,7 +130,7 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Store
 }
 
 async function prepareTables(database: Database, clock: Clock): Promise<Ranges> {
-  await migrate(database);
+  await migrate(database, clock);
   return Ranges.open(database, clock);
 }
 

@@ -1,3 +1,4 @@
+-- Beside: 0007
 -- Each time that an endpoint gets a holder has a number, so that what one has sent before another came, and saves after
 -- it has come again, is told from what it sends now.
 CREATE SEQUENCE holder_turns AS bigint;

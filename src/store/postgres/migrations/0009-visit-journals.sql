@@ -1,3 +1,4 @@
+-- Beside: 0008
 -- How far the visits of a process's journal are told: the greatest numbers of an open and of a click.
 CREATE TABLE visit_journals (
   journal text COLLATE "C" PRIMARY KEY,
