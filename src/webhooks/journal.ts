@@ -33,6 +33,8 @@ export class Journal {
   #ranges: AcceptedRange[] = [];
   #setAside: SetAsideEvent[] = [];
   #takenAgain: number[] = [];
+  /** What was there before all of that, and could not be saved. */
+  #unsaved: JournalEntries | undefined;
   /** The number after the last range's, if that is of single events: the next one may be joined to it. */
   #joinsAt = 0;
 
@@ -86,8 +88,14 @@ export class Journal {
     this.#setAside.push(...events);
   }
 
+  /** What `empty` gave, after it was not saved. */
+  putBack(entries: JournalEntries): void {
+    this.#unsaved = entries;
+  }
+
   /** All there is, once. */
   empty(): JournalEntries {
+    const before = this.#unsaved;
     const entries = {
       attempts: this.#kept.map((kept) => this.#attempt(kept)),
       counts: this.#counts,
@@ -101,7 +109,8 @@ export class Journal {
     this.#setAside = [];
     this.#takenAgain = [];
     this.#joinsAt = 0;
-    return entries;
+    this.#unsaved = undefined;
+    return before === undefined ? entries : joined(before, entries);
   }
 
   #attempt({ batch, sent, accepted, atMs, durationMs }: Kept): WebhookAttempt {
@@ -124,6 +133,18 @@ export class Journal {
     };
   }
 }
+
+const joined = (before: JournalEntries, after: JournalEntries): JournalEntries => ({
+  // The store leaves out what is beyond what it keeps.
+  attempts: [...before.attempts, ...after.attempts].slice(-2 * keptAttempts),
+  counts: {
+    accepted: before.counts.accepted + after.counts.accepted,
+    failed: before.counts.failed + after.counts.failed,
+  },
+  accepted: [...before.accepted, ...after.accepted],
+  setAside: [...before.setAside, ...after.setAside],
+  takenAgain: [...before.takenAgain, ...after.takenAgain],
+});
 
 /** The one event of a batch that was refused. */
 export function asSuspect(batch: Batch, sent: Sent): Suspect {

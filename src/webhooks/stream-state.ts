@@ -43,6 +43,7 @@ export class StreamState {
   /** Since when something of the progress is not saved. */
   #unsavedSinceMs: number | undefined;
   #saving: Promise<void> = Promise.resolve();
+  #savesAside = false;
 
   constructor(
     {
@@ -74,22 +75,36 @@ export class StreamState {
   /** Saves beside the sending, if it is time; what fails here is saved with the next one, or fails there. */
   saveAside(): void {
     const isTime = this.saveAtMs <= this.#deps.clock.now();
-    if (this.journal.requests < saveAfterRequests && !isTime) return;
-    this.#saving = this.save().catch(() => undefined);
+    if (this.#savesAside || (this.journal.requests < saveAfterRequests && !isTime)) return;
+    this.#savesAside = true;
+    void this.save()
+      .catch(() => undefined)
+      .finally(() => {
+        this.#savesAside = false;
+      });
   }
 
   /**
    * @param always also when nothing has moved since the last save
    * @throws OutdatedError
    */
-  async save(always = false, { notices = [], pause, finishedAtMs }: SaveExtras = {}): Promise<void> {
-    await this.#saving;
+  save(always = false, extras: SaveExtras = {}): Promise<void> {
+    // One after the other: none may put an older progress in the place of a newer one.
+    const saving = this.#saving.then(() => this.#saveNow(always, extras));
+    this.#saving = saving.catch(() => undefined);
+    return saving;
+  }
+
+  async #saveNow(always: boolean, { notices = [], pause, finishedAtMs }: SaveExtras): Promise<void> {
     if (!always && this.#unsavedSinceMs === undefined) return;
     const { clock, stopping } = this.#deps;
     this.#unsavedSinceMs = undefined;
-    const input = { ...this.#facts, progress: this.progress, ...this.journal.empty() };
+    const entries = this.journal.empty();
+    const input = { ...this.#facts, progress: this.progress, ...entries };
     const saved = await this.#savePatiently({ ...input, notices, pause, finishedAtMs }).catch(
       (error: unknown) => {
+        // The next one says where the stream is after all of this: it has to say all of this, too.
+        this.journal.putBack(entries);
         this.#unsavedSinceMs ??= clock.now();
         throw error;
       },
