@@ -5,6 +5,7 @@ import { ProvisionError } from './accounts/provision.ts';
 import { accountCommands } from './cli/account-commands.ts';
 import { reportCommands } from './cli/report-commands.ts';
 import { userCommands } from './cli/user-commands.ts';
+import { databaseUrl } from './config/readers.ts';
 import { SecretFileError } from './config/secret-file.ts';
 import { ConfigError, describeSettings, readConfig } from './config/settings.ts';
 import { systemClock } from './platform/clock.ts';
@@ -23,6 +24,7 @@ const usage = `aftersend COMMAND
   serve                                  run the service (settings: aftersend config)
   demo                                   see every event of a message come back by webhook, in 30 seconds
   config                                 every setting, its default and its meaning
+  move --from FOLDER --to URL            take a data folder over to a PostgreSQL (as set: AFTERSEND_DATA, AFTERSEND_DATABASE_URL)
   inspect mail FILE…                     what the service makes of mail that came back: one JSON line a file
   inspect reply "550 5.1.1 …"            what it makes of a server's answer: one JSON line
 ${Object.entries(storeCommands)
@@ -59,6 +61,7 @@ async function main(argv: readonly string[]): Promise<number> {
   }
 
   if (first === 'inspect') return inspect(second, rest);
+  if (first === 'move') return moveFolder(positionals, values);
 
   const command = storeCommands[`${first} ${second}`];
   if (command === undefined) throw new UsageError(`there is no command '${positionals.join(' ')}'`);
@@ -71,6 +74,28 @@ async function main(argv: readonly string[]): Promise<number> {
   const publicUrl = config.publicUrl ?? `http://${config.http.host}:${config.http.port}`;
   const { json, lines } = await command.run(store, rest, { ...values, publicUrl });
   return print(values.json ? JSON.stringify(json) : lines.join('\n'));
+}
+
+/** What is not said is as it is set. */
+async function moveFolder(
+  words: readonly string[],
+  { from, to, json }: { from?: string | undefined; to?: string | undefined; json?: boolean | undefined },
+): Promise<number> {
+  if (words.length > 1) throw new UsageError('write: aftersend move --from ./data --to postgres://…');
+  const config = readConfig();
+  const url = to === undefined ? config.database?.url : readUrl(to);
+  if (url === undefined)
+    throw new UsageError('say where to: --to postgres://USER:PASSWORD@HOST:PORT/DATABASE');
+  const { moveData } = await import('./cli/move.ts');
+  return moveData(config, { from: from ?? config.dataFolder, to: url, isJson: json ?? false }, print);
+}
+
+function readUrl(text: string): string | undefined {
+  try {
+    return databaseUrl(text);
+  } catch (error) {
+    throw new UsageError(`--to ${(error as Error).message}`, { cause: error });
+  }
 }
 
 /** Goes on after a file that cannot be read: one of a thousand should not cost the others. */
@@ -103,6 +128,8 @@ function parse(argv: readonly string[]) {
         'time-zone': { type: 'string' },
         name: { type: 'string' },
         role: { type: 'string' },
+        from: { type: 'string' },
+        to: { type: 'string' },
         version: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
       },

@@ -1,16 +1,20 @@
 /** Behind PgBouncer in transaction mode: every transaction may get another connection. Only listening goes past it. */
+import assert from 'node:assert/strict';
 import { chownSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { randomBytes } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, describe } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { findPeer } from '../../scripts/peers.mjs';
-import { systemClock } from '../../src/platform/clock.ts';
+import { systemClock, systemRandom } from '../../src/platform/clock.ts';
 import type { OpenStore } from '../../src/store/conformance/fixtures.ts';
 import { logConformance } from '../../src/store/conformance/log.ts';
 import { queueConformance } from '../../src/store/conformance/queue.ts';
+import { move } from '../../src/store/move/move.ts';
 import { openPostgresStore } from '../../src/store/postgres/open.ts';
+import { openSqliteStore } from '../../src/store/sqlite/open.ts';
+import { everyStep, fillStore } from '../support/filled-store.ts';
 import { freshDatabase } from '../support/fresh-database.ts';
 import { untilListening } from '../support/listening.ts';
 import { ordinaryUser, withoutPostgres } from '../support/postgres.ts';
@@ -57,13 +61,29 @@ unix_socket_dir =
     await rm(folder, { recursive: true });
   });
 
-  const open: OpenStore = async () => {
+  const freshPlace = async () => {
     const listenUrl = await freshDatabase();
     const url = new URL(listenUrl);
     url.port = String(port);
+    return { url: url.href, listenUrl };
+  };
+  const open: OpenStore = async () => {
     const processName = randomBytes(6).toString('hex');
-    return openPostgresStore({ url: url.href, listenUrl, clock: systemClock, processName });
+    return openPostgresStore({ ...(await freshPlace()), clock: systemClock, processName });
   };
   queueConformance(open);
   logConformance(open);
+
+  test('a data folder is moved through it', async () => {
+    const dataFolder = join(folder, 'data');
+    {
+      await using store = await openSqliteStore(dataFolder, 'serve');
+      await fillStore(store, everyStep);
+    }
+    const { url } = await freshPlace();
+    const names = { to: 'the database', fingerprint: '' };
+    const tools = { clock: systemClock, random: systemRandom, tell: () => undefined };
+    const { tables } = await move({ dataFolder, url, ...names, ...tools });
+    assert.ok((tables['events']?.rows ?? 0) > 0);
+  });
 });

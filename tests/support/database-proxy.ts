@@ -51,6 +51,7 @@ export class DatabaseProxy implements AsyncDisposable {
   /** Asked, and not answered to the end. */
   #underWay = 0;
   #isCut = false;
+  #cutAt: { left: number; readonly side: 'asked' | 'answered' } | undefined;
   readonly #sockets = new Set<Socket>();
   readonly #server: ReturnType<typeof createServer>;
 
@@ -84,6 +85,21 @@ export class DatabaseProxy implements AsyncDisposable {
 
   mend(): void {
     this.#isCut = false;
+    this.#cutAt = undefined;
+  }
+
+  /**
+   * Cuts everybody off at a statement to come: before the server has it, or when it has done it and nobody knows. That is
+   * how a process that is killed, and one whose last word was lost, look to the server.
+   */
+  cutAt(statements: number, side: 'asked' | 'answered'): void {
+    this.#cutAt = { left: statements, side };
+  }
+
+  #count(side: 'asked' | 'answered'): void {
+    if (this.#cutAt?.side !== side) return;
+    this.#cutAt.left -= 1;
+    if (this.#cutAt.left <= 0) this.cut();
   }
 
   #take(client: Socket, { hostname, port }: URL): void {
@@ -102,11 +118,17 @@ export class DatabaseProxy implements AsyncDisposable {
     };
     const asked = new Frames(true, (letter) => {
       // A simple query, or the execution of a prepared one; the latter's end is asked for by a Sync.
-      if (letter === 'Q' || letter === 'E') this.statements += 1;
+      if (letter === 'Q' || letter === 'E') {
+        this.statements += 1;
+        this.#count('asked');
+      }
       if (letter === 'Q' || letter === 'S') change(1);
     });
     const answered = new Frames(false, (letter) => {
-      if (letter === 'Z') change(-1);
+      if (letter === 'Z') {
+        change(-1);
+        this.#count('answered');
+      }
     });
     client.on('data', (chunk: Buffer) => asked.push(chunk)).pipe(server);
     server.on('data', (chunk: Buffer) => answered.push(chunk)).pipe(client);

@@ -3,7 +3,7 @@
  * prepared by name and nothing is set for a session, so that a pooler may give every transaction another connection.
  */
 import { Client, type ClientBase, DatabaseError, Pool, type PoolClient, types } from 'pg';
-import { StoreBusyError, StoreFullError } from '../contract/store.ts';
+import { StoreBusyError, StoreFullError, StoreUnusableError } from '../contract/store.ts';
 import type { Parameter, Reader } from '../sql/statements.ts';
 import { Servers } from './servers.ts';
 
@@ -144,6 +144,12 @@ function asStoreError(error: unknown): unknown {
     return new StoreBusyError('the database cannot be reached', { cause: error });
   }
   return error;
+}
+
+/** Of whoever opens a database: what it says of a password, a name or a permission is for the operator to mend. */
+export function asOpeningError(error: unknown): unknown {
+  if (error instanceof StoreBusyError || error instanceof StoreUnusableError) return error;
+  return new StoreUnusableError(`the database cannot be used: ${(error as Error).message}`, { cause: error });
 }
 
 function isConnectionError(error: unknown): boolean {

@@ -1,7 +1,7 @@
 /** Opens the store that any number of processes share: a bounded pool, batches for what comes often, notices. */
 import type { Clock } from '../../platform/clock.ts';
 import type { BodyPlace } from '../contract/bodies.ts';
-import { type Store, StoreBusyError, StoreUnusableError } from '../contract/store.ts';
+import type { Store } from '../contract/store.ts';
 import { accountStore, accountWrites } from '../sql/accounts.ts';
 import { placingBodies, pruningBodies } from '../sql/bodies.ts';
 import { identityWrites } from '../sql/identity.ts';
@@ -18,13 +18,14 @@ import { templateStore, templateWrites } from '../sql/templates.ts';
 import { userStore, userWrites } from '../sql/users.ts';
 import { replayStore, replayWrites } from '../sql/webhook-replays.ts';
 import { webhookStore, webhookWrites } from '../sql/webhooks.ts';
-import { Database, type DatabaseLimits, defaultDatabaseLimits } from './database.ts';
+import { asOpeningError, Database, type DatabaseLimits, defaultDatabaseLimits } from './database.ts';
 import { intakeStore } from './intake.ts';
 import { migrate } from './migrate.ts';
 import { letGo, saveFenced, settledShare, takeShare } from './endpoint-shares.ts';
 import { Notices } from './notices.ts';
 import { paceStore } from './paces.ts';
-import { Presence } from './presence.ts';
+import { refuseHalfMoved } from './moving.ts';
+import { Presence, type PresenceDependencies } from './presence.ts';
 import { queueStore } from './queue.ts';
 import { Ranges } from './ranges.ts';
 import { prune } from './retention.ts';
@@ -53,12 +54,12 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Store
   const database = new Database(url, limits);
   const ranges = await prepareTables(database, clock).catch(async (error: unknown) => {
     await database.close();
-    throw error instanceof StoreBusyError ? error : unusable(error as Error);
+    throw asOpeningError(error);
   });
   const notices = new Notices({ database, windows: ranges, listenUrl, limits, clock, processName });
 
   const onFreed = () => notices.queue.tell();
-  const presence = await Presence.start({ database, clock, processName, onFreed }).catch(async (error) => {
+  const presence = await appear({ database, clock, processName, onFreed }).catch(async (error) => {
     await notices[Symbol.asyncDispose]();
     await database.close();
     throw error;
@@ -129,11 +130,17 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Store
   };
 }
 
+/** Whoever moves data into the database looks for processes after it has said so: one of the two sees the other. */
+async function appear(dependencies: PresenceDependencies): Promise<Presence> {
+  const presence = await Presence.start(dependencies);
+  await refuseHalfMoved(dependencies.database).catch(async (error: unknown) => {
+    await presence[Symbol.asyncDispose]();
+    throw error;
+  });
+  return presence;
+}
+
 async function prepareTables(database: Database, clock: Clock): Promise<Ranges> {
   await migrate(database, clock);
   return Ranges.open(database, clock);
 }
-
-/** What the server says of a password, a database or a permission is for the operator to mend. */
-const unusable = (cause: Error) =>
-  new StoreUnusableError(`the database cannot be used: ${cause.message}`, { cause });

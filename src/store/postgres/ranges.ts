@@ -11,6 +11,7 @@ import { StoreBusyError } from '../contract/store.ts';
 import type { Reader } from '../sql/statements.ts';
 import type { IdWindow, IdWindows, MessageWindow } from '../sql/windows.ts';
 import { type Database, type Sender, Statements } from './database.ts';
+import { refuseHalfMoved } from './moving.ts';
 import { makePartitions, type RangeIds, type RangeKind } from './partitions.ts';
 import { lockSql } from './transaction.ts';
 import {
@@ -129,6 +130,7 @@ function rangeAfter(kind: RangeKind, ranges: readonly IdRange[], lastId: number)
 async function makeMissing(sender: Sender): Promise<void> {
   const statements = new Statements(sender);
   await statements.run(lockSql('ranges'));
+  await refuseHalfMoved(statements);
   const [known, last] = [await readRanges(statements), await lastIds(statements)];
   for (const kind of kinds) {
     const ranges = [...known[kind]];

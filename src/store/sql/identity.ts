@@ -1,7 +1,7 @@
 /** The store's identity, and the sign that it can be written. */
 import type { Writer } from './statements.ts';
 
-const fingerprintName = 'secret fingerprint';
+export const fingerprintName = 'secret fingerprint';
 const setFact =
   'INSERT INTO facts (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value';
 

@@ -14,6 +14,7 @@ import { eventLog } from '../sql/log-reads.ts';
 import { mailSettingsStore } from '../sql/mail-settings.ts';
 import { messageStore } from '../sql/messages.ts';
 import { domainStore } from '../sql/domains.ts';
+import { whyMoved } from './moved.ts';
 import { paceStore } from './paces.ts';
 import { queueStore } from './queue.ts';
 import { reportStore } from '../sql/reports.ts';
@@ -111,6 +112,8 @@ async function openFolder(
   using opened = new DisposableStack();
   const lock = purpose === 'serve' ? lockForService(dataFolder) : undefined;
   opened.defer(() => lock?.close());
+  const moved = whyMoved(dataFolder);
+  if (moved !== undefined) throw new Error(moved);
   const file = join(dataFolder, 'aftersend.db');
   const writer = await SqliteWriter.open(file, onGrownLogs);
   const reader = openReader(file);
@@ -118,7 +121,8 @@ async function openFolder(
   return { lock, writer, reader };
 }
 
-function lockForService(dataFolder: string): { close(): void } {
+/** @throws FolderLockedError */
+export function lockForService(dataFolder: string): { close(): void } {
   const lock = lockFolder(dataFolder, 'service.lock');
   if (lock !== undefined) return lock;
   throw new FolderLockedError(`another aftersend serves the data folder ${dataFolder}`);
