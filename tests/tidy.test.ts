@@ -129,6 +129,17 @@ test('the time of day comes from the clock, also for a Date', () => {
   none(offences, 'new Date(clock.now()) instead of new Date():');
 });
 
+test('an error is logged as err, which alone pino writes with its message and stack', () => {
+  const offences = sources
+    .filter((file) => file.startsWith('src/'))
+    .flatMap((file) =>
+      [...read(file).matchAll(/\blog(?:ger)?\.\w+\(\s*\{[^}]*\berror\s*[,}]/g)]
+        .filter(([call]) => !/\berr: error\s*[,}]$/.test(call))
+        .map(([call]) => `${file}: ${call.replaceAll(/\s+/g, ' ')}`),
+    );
+  none(offences, '{ err: error } instead of { error }:');
+});
+
 test('migrations are numbered from 0001 without gaps', () => {
   const names = globSync('src/store/*/migrations/*.sql', { cwd: root }).sort();
   const folders = Map.groupBy(names, (name) => dirname(name));

@@ -47,7 +47,7 @@ export function startForgetting(dependencies: ForgetDependencies): AsyncDisposab
         const removed = await forgetOld(dependencies, stop.signal);
         if (removed > 0) dependencies.logger.info({ removed }, 'what was old is removed');
       } catch (error) {
-        dependencies.logger.error({ error }, 'removing old rows failed, tried again in the next round');
+        dependencies.logger.error({ err: error }, 'removing old rows failed, tried again in the next round');
       }
       await dependencies.clock.sleep(roundEveryMs, stop.signal);
     }

@@ -106,7 +106,7 @@ class WebhookService implements AsyncDisposable {
   /** Asks for this process's share, one asking at a time, and starts and stops senders by it. Never rejects. */
   #share(): Promise<void> {
     this.#asking ??= this.#askForShare()
-      .catch((error: unknown) => this.#deps.logger.error({ error }, 'the share of endpoints is not known'))
+      .catch((error: unknown) => this.#deps.logger.error({ err: error }, 'the share of endpoints is not known'))
       .finally(() => {
         this.#asking = undefined;
       });
@@ -174,7 +174,7 @@ class WebhookService implements AsyncDisposable {
     const change = before
       .then(() => this.#replace(webhookId))
       .catch((error: unknown) => {
-        this.#deps.logger.error({ webhook: webhookId, error }, 'a webhook endpoint could not be started');
+        this.#deps.logger.error({ webhook: webhookId, err: error }, 'a webhook endpoint could not be started');
         void this.#renewLater(webhookId, error);
       });
     this.#changes.set(webhookId, change);
@@ -226,7 +226,7 @@ class WebhookService implements AsyncDisposable {
       sender.done.then(
         () => (index === 0 ? this.#ended(webhookId, started) : undefined),
         (error: unknown) => {
-          const line = { webhook: webhookId, error };
+          const line = { webhook: webhookId, err: error };
           this.#deps.logger.error(line, 'a webhook endpoint stopped and is started again');
           void this.#renewLater(webhookId, error);
         },

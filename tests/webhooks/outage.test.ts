@@ -163,6 +163,8 @@ describe('what owners are told', () => {
     await mailNotices(dependencies);
     assert.equal(drafts.length, 1);
     assert.deepEqual(drafts[0]?.recipients, [{ address: 'owner@example.com', role: 'to' }]);
+    const { key } = drafts[0]?.idempotency ?? { key: '' };
+    assert.throws(() => new Headers([['idempotency-key', key]]), 'no customer can say it first');
     const mail = drafts[0]?.mail;
     assert.ok(mail && 'content' in mail);
     assert.equal(mail.content.from.address, 'notices@example.org');
