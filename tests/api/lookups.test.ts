@@ -1,6 +1,7 @@
 /** The native routes beside sending: finding messages, pulling events, suppressions, templates. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { deliverAll } from '../../src/store/conformance/fixtures.ts';
 import { type ApiUnderTest, startApi } from './api-under-test.ts';
 
 const send = (api: ApiUnderTest, changes: object) =>
@@ -37,6 +38,28 @@ describe('messages', () => {
     assert.deepEqual([ids(first.messages), first.next_cursor], [[4, 3, 2], 2]);
     const last = (await api.get('/api/messages?limit=3&cursor=2')).json;
     assert.deepEqual([ids(last.messages), last.next_cursor], [[1], null]);
+  });
+
+  test('one that is delivered while it is read is told as it was, or as it is', async () => {
+    await using api = await startApi();
+    const { log } = api.store;
+    const ofMessage = log.ofMessage.bind(log);
+    for (const place of ['before the events', 'after them']) {
+      const { id } = (await send(api, {})).json.messages[0];
+      let isTold = false;
+      Object.assign(log, {
+        ofMessage: async (accountId: number, messageId: number) => {
+          const before = await ofMessage(accountId, messageId);
+          if (!isTold) await deliverAll(api.store, api.clock.now());
+          isTold = true;
+          return place === 'after them' ? before : ofMessage(accountId, messageId);
+        },
+      });
+      const { state, events, attempts } = (await api.get(`/api/messages/${id}`)).json;
+      const types = events.map(({ type }: { type: string }) => type);
+      assert.deepEqual(types, state === 'queued' ? ['accepted'] : ['accepted', 'delivered'], place);
+      assert.equal(attempts.length, types.length - 1, place);
+    }
   });
 
   test('a query that means nothing is refused by name', async () => {

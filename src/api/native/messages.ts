@@ -158,16 +158,12 @@ export function messageRoutes(app: App, store: Pick<Store, 'messages' | 'log' | 
       },
     },
     async ({ params: { id }, account }) => {
-      const message = await messages.byId(account.id, id);
-      if (message === undefined) throw notFound('message');
-      const [attempts, events] = await Promise.all([
-        messages.attempts(account.id, id),
-        log.ofMessage(account.id, id),
-      ]);
+      const story = await storyOf({ messages, log }, account.id, id);
+      if (story === undefined) throw notFound('message');
       return {
-        ...messageShape(message),
-        attempts: attempts.map(attemptShape),
-        events: events.map(eventShape),
+        ...messageShape(story.message),
+        attempts: story.attempts.map(attemptShape),
+        events: story.events.map(eventShape),
       };
     },
   );
@@ -230,6 +226,26 @@ function visitorsOf(text: string): readonly VisitorKind[] {
   const known = visitorKinds.filter((kind) => kinds.has(kind));
   if (known.length === kinds.size) return known;
   throw new ApiError(422, 'invalid', `'visitor' holds none but ${visitorKinds.join(', ')}`, 'visitor');
+}
+
+/** A message that changes while it is read is read again; then it is shown as it was. */
+const mostReads = 3;
+
+/** A message as one moment shows it: its state and its events are told by several statements. */
+async function storyOf(
+  { messages, log }: Pick<Store, 'messages' | 'log'>,
+  accountId: number,
+  messageId: number,
+) {
+  for (let reads = 1; ; reads++) {
+    const message = await messages.byId(accountId, messageId);
+    if (message === undefined) return undefined;
+    // An attempt is there no sooner than its event.
+    const attempts = await messages.attempts(accountId, messageId);
+    const told = await log.ofMessage(accountId, messageId);
+    const events = told.filter(({ number }) => number <= message.lastEventNumber);
+    if (events.length === told.length || reads === mostReads) return { message, attempts, events };
+  }
 }
 
 function messageShape(message: Message): Static<typeof MessageShape> {

@@ -36,6 +36,8 @@ export interface Message {
   /** Of the template, when the message was made of it. */
   readonly templateVersion: number | undefined;
   readonly sizeBytes: number;
+  /** Of its events, the number of the one that made it what it is here. */
+  readonly lastEventNumber: number;
 }
 
 export interface MessageFilter {

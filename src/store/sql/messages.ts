@@ -41,13 +41,14 @@ interface MessageRow {
   template_id: number | null;
   template_version: number | null;
   size_bytes: number;
+  last_number: number;
 }
 
 const selectMessages = `
   SELECT m.id, m.account_id, m.submission_id, m.recipient, m.role, m.state, m.created_at_ms, m.finished_at_ms,
     q.due_at_ms, s.door, s.envelope_sender, s.sender, s.sender_name, s.subject, s.internet_message_id, s.tags,
     s.metadata, s.stream, s.essential, s.track_opens, s.track_clicks, s.track_text, s.list_unsubscribe, s.template_id,
-    s.template_version, s.size_bytes
+    s.template_version, s.size_bytes, m.last_number
   FROM messages m JOIN submissions s ON s.id = m.submission_id LEFT JOIN queue q ON q.message_id = m.id`;
 
 const toMessage = (row: MessageRow): Message => ({
@@ -77,6 +78,7 @@ const toMessage = (row: MessageRow): Message => ({
   templateId: row.template_id ?? undefined,
   templateVersion: row.template_version ?? undefined,
   sizeBytes: row.size_bytes,
+  lastEventNumber: row.last_number,
 });
 
 interface AttemptRow {
