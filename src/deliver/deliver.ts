@@ -183,7 +183,8 @@ class DeliveryLoop implements Delivery {
       this.#wantsRoom = room === 0;
       if (room === 0) {
         await this.#wake.wait(this.#clock, shedEveryMs, this.#stopped);
-        if (this.#room() === 0) this.#lanes.shed();
+        // What waits for the store is no fault of its destination: it would be put off for how slow that seems.
+        if (!this.#isStoreAway && this.#room() === 0) this.#lanes.shed();
       } else if ((await this.#claim(room)) < room && wakes === this.#wakes) {
         await this.#rest(wakes);
       }
@@ -193,11 +194,15 @@ class DeliveryLoop implements Delivery {
 
   /** How many to claim now: none until half of those that wait are on their way. */
   #room(): number {
-    if (this.#clock.now() < this.#bodies.awayUntilMs) return 0;
+    if (this.#isStoreAway) return 0;
     const { claimed, waiting, routing } = this.#limits;
     const held = this.#lanes.waiting + this.#routing;
     if (held > waiting / 2 || this.#routing >= routing) return 0;
     return Math.max(0, Math.min(waiting - held, claimed - this.#held, routing - this.#routing));
+  }
+
+  get #isStoreAway(): boolean {
+    return this.#clock.now() < this.#bodies.awayUntilMs;
   }
 
   /** @returns how many came */

@@ -228,15 +228,17 @@ export class Lanes {
     this.#bytesSending -= job.sizeBytes;
     lane.startedAtMs.delete(started);
     lane.slots.running--;
-    const tookMs = this.#clock.now() - started.atMs;
-    lane.serviceMs =
-      lane.serviceMs === undefined ? tookMs : lane.serviceMs * (1 - newestShare) + tookMs * newestShare;
-    this.#learn(lane, result);
+    this.#learn(lane, result, this.#clock.now() - started.atMs);
     this.#queueUp(lane);
     this.#start();
   }
 
-  #learn(lane: Lane, result: JobResult): void {
+  #learn(lane: Lane, result: JobResult, tookMs: number): void {
+    // What was not tried took the time of something else.
+    if (result !== 'untried') {
+      lane.serviceMs =
+        lane.serviceMs === undefined ? tookMs : lane.serviceMs * (1 - newestShare) + tookMs * newestShare;
+    }
     switch (result) {
       case 'served':
         return lane.allowance.served();

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BodyMissingError } from '../../src/store/contract/bodies.ts';
 import { StoreBusyError } from '../../src/store/contract/store.ts';
-import { hostAt, openPostOffice, routeTo } from './post-office.ts';
+import { hostAt, openPostOffice, routeTo, unhurried } from './post-office.ts';
 import { startScriptedServer } from './scripted-server.ts';
 
 const recipients = Array.from({ length: 40 }, (_, index) => `r${index}@example.org`);
@@ -41,6 +41,38 @@ test('while the place of bodies is away, messages stay queued as they were and i
   queue.readBody = readBody;
   while ((await queue.depth()) > 0) await office.aSecond();
   assert.deepEqual(server.taken.map(({ to }) => to).toSorted(), recipients.toSorted());
+});
+
+test('an outage of the store makes no destination look slow: what waits there goes when it is over', async () => {
+  await using server = await startScriptedServer();
+  const host = hostAt(server.port);
+  const narrow = { name: 'narrow', limits: { ...unhurried, connections: 1 } };
+  const other = { name: 'other', limits: unhurried };
+  await using office = await openPostOffice({
+    router: async ({ recipient }) => ({
+      destination: recipient === 'other@example.org' ? other : narrow,
+      hosts: [host],
+    }),
+  });
+  const { queue } = office.store;
+  const readBody = queue.readBody.bind(queue);
+  const outage = Promise.withResolvers<void>();
+  let isOver = false;
+  /** Submissions are numbered as they come. */
+  const otherId = recipients.length + 1;
+  queue.readBody = async (id) => {
+    if (!isOver && id === otherId) throw new StoreBusyError('the database cannot be reached');
+    // Another connection to it has gone without a word.
+    await outage.promise;
+    return readBody(id);
+  };
+  for (const recipient of recipients) await office.post([recipient]);
+  await office.post(['other@example.org']);
+  for (let second = 0; second < 12; second++) await office.aSecond();
+  isOver = true;
+  outage.resolve();
+  for (let second = 0; second < 20; second++) await office.aSecond();
+  assert.equal(server.taken.length, recipients.length + 1);
 });
 
 test('a body that is missing puts its message off, for as long as any other trouble, and no other message', async () => {

@@ -80,6 +80,15 @@ test('what is being sent has a bound in bytes, which one message alone may pass'
   assert.deepEqual([...running.keys()], ['large']);
 });
 
+test('time that passed without a try says nothing of a destination', async () => {
+  const { clock, lanes, running, sentBack, add, end } = open();
+  for (let n = 0; n < 50; n++) add('one', `m${n}`);
+  await clock.advance(8_000);
+  for (const name of [...running.keys()]) await end(name, 'untried');
+  lanes.shed();
+  assert.equal(sentBack.size, 0);
+});
+
 test('a destination that is slow sends back what it cannot take soon, spread over the time it will need', async () => {
   const { clock, lanes, sentBack, running, add, end } = open();
   for (let n = 0; n < 200; n++) add('slow', `m${n}`);

@@ -39,6 +39,8 @@ export class OwnShare implements Allowance, Expiring {
   readonly #deps: ShareDependencies;
   /** As it was lent; used only until `#usableUntilMs`. */
   #connections = 0;
+  /** The same, whatever has become of it. */
+  #lastLent = 0;
   #usableUntilMs = 0;
   /** What others count: what it had open beyond its share as it asked. */
   #counted = 0;
@@ -77,7 +79,8 @@ export class OwnShare implements Allowance, Expiring {
   }
 
   get plannedConnections(): number {
-    if (this.#wasTold) return Math.max(1, this.connections);
+    // A store that cannot be asked makes the destination no slower: it is soon lent again.
+    if (this.#wasTold) return Math.max(1, this.#lastLent);
     return Math.min(firstConnections, this.#deps.destination.limits.connections);
   }
 
@@ -158,6 +161,7 @@ export class OwnShare implements Allowance, Expiring {
     this.#askedAtMs = askedAtMs;
     this.#askAgainAtMs = grant.askAgainAtMs;
     this.#connections = grant.connections;
+    this.#lastLent = grant.connections;
     this.#counted = Math.max(grant.connections, ask.open);
     this.#usableUntilMs = grant.untilMs - marginMs;
     this.#isUnlimited = grant.messages === null;
