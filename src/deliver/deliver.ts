@@ -10,6 +10,7 @@ import type { Clock, Random } from '../platform/clock.ts';
 import { Wake } from '../platform/wake.ts';
 import type { PaceStore } from '../store/contract/paces.ts';
 import type { ClaimedMessage, QueueStore, Settlement } from '../store/contract/queue.ts';
+import { StoreBusyError } from '../store/contract/store.ts';
 import { type AttemptEnd, makeAttempt } from './attempt.ts';
 import { AttemptError } from './attempt-error.ts';
 import { BodyCache, type BodyRead } from './body-cache.ts';
@@ -19,6 +20,7 @@ import type { Paces } from './pace/allowance.ts';
 import { openPaces } from './pace/open-paces.ts';
 import { settlementOf } from './outcome.ts';
 import { saysTooFast } from './pace/too-fast.ts';
+import { Outage } from './outage.ts';
 import type { Prepare } from './prepare.ts';
 import type { RetrySettings } from './retry.ts';
 import type { RoutePlan, Router } from './route.ts';
@@ -116,6 +118,7 @@ class DeliveryLoop implements Delivery {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #logger: Logger;
+  readonly #outage: Outage;
   readonly #retry: RetrySettings;
   readonly #limits: DeliveryLimits;
   readonly #bodies: BodyCache;
@@ -145,6 +148,7 @@ class DeliveryLoop implements Delivery {
     this.#clock = clock;
     this.#random = random;
     this.#logger = logger;
+    this.#outage = new Outage({ clock, logger });
     this.#retry = settings.retry;
     this.#limits = settings.limits;
     this.#bodies = new BodyCache({ queue, clock, logger, maxBytes: settings.limits.bodyCacheBytes });
@@ -211,10 +215,11 @@ class DeliveryLoop implements Delivery {
       const { leaseMs } = this.#limits;
       const nowMs = this.#clock.now();
       const messages = await this.#queue.claim({ nowMs, leaseMs, limit });
+      this.#outage.over();
       for (const message of messages) void this.#take(message, nowMs + leaseMs);
       return messages.length;
     } catch (error) {
-      this.#logger.error({ err: error }, 'messages could not be claimed');
+      this.#outage.noticed(error, 'messages could not be claimed');
       await this.#clock.sleep(storePauseMs, this.#stopped);
       return limit;
     }
@@ -236,7 +241,7 @@ class DeliveryLoop implements Delivery {
     try {
       return (await this.#queue.nextDueAtMs()) ?? Infinity;
     } catch (error) {
-      this.#logger.error({ err: error }, 'the queue could not be read');
+      this.#outage.noticed(error, 'the queue could not be read');
       return this.#clock.now() + storePauseMs;
     }
   }
@@ -352,6 +357,7 @@ class DeliveryLoop implements Delivery {
     for (;;) {
       try {
         const stored = await this.#queue.settle(settlement);
+        this.#outage.over();
         if (!stored) {
           const { messageId: message, outcome } = settlement;
           this.#logger.warn({ message, outcome }, 'the lease was lost before the outcome was stored');
@@ -359,13 +365,17 @@ class DeliveryLoop implements Delivery {
         return;
       } catch (error) {
         if (this.#clock.now() >= leaseEndsAtMs || this.#cutOff) throw error;
-        this.#logger.error(
-          { err: error, message: settlement.messageId },
-          'an outcome could not be stored yet',
-        );
+        this.#noteUnsettled(error, settlement);
         await this.#clock.sleep(storePauseMs);
       }
     }
+  }
+
+  #noteUnsettled(error: unknown, { messageId: message, outcome }: Settlement): void {
+    const what = 'outcomes could not be stored';
+    if (error instanceof StoreBusyError) this.#outage.noticed(error, what);
+    // Of one message alone, whatever others come to.
+    else this.#logger.error({ err: error, message, outcome }, what);
   }
 
   #noteProgress(): void {

@@ -75,6 +75,38 @@ test('an outage of the store makes no destination look slow: what waits there go
   assert.equal(server.taken.length, recipients.length + 1);
 });
 
+test('an outage is two lines in the log, however many messages notice it', async () => {
+  await using server = await startScriptedServer();
+  const lines: string[] = [];
+  await using office = await openPostOffice({
+    router: routeTo(hostAt(server.port)),
+    onLog: ({ msg }) => lines.push(msg),
+  });
+  const { queue } = office.store;
+  const [settle, claim] = [queue.settle.bind(queue), queue.claim.bind(queue)];
+  let isAway = true;
+  queue.settle = async (settlement) => {
+    if (isAway) throw new StoreBusyError('the database cannot be reached');
+    return settle(settlement);
+  };
+  await office.post(recipients);
+  await server.took(recipients.length);
+  queue.claim = async (input) => {
+    if (isAway) throw new StoreBusyError('the database cannot be reached');
+    return claim(input);
+  };
+  for (let second = 0; second < 10; second++) {
+    office.delivery.wake();
+    await office.aSecond();
+  }
+  assert.deepEqual(lines.length, 1, lines.join('\n'));
+  isAway = false;
+  while ((await queue.depth()) > 0) await office.aSecond();
+  await office.aSecond();
+  assert.match(lines[0] ?? '', /could not be stored; it is tried again/);
+  assert.deepEqual(lines.slice(1), ['the store answers again']);
+});
+
 test('a body that is missing puts its message off, for as long as any other trouble, and no other message', async () => {
   await using server = await startScriptedServer();
   await using office = await openPostOffice({ router: routeTo(hostAt(server.port)) });

@@ -38,6 +38,8 @@ export interface PostOfficeOptions {
   readonly router: Router;
   readonly limits?: Partial<DeliveryLimits>;
   readonly prepare?: Prepare;
+  /** Is given each line of the log from `info` on. */
+  readonly onLog?: (line: { readonly level: number; readonly msg: string }) => void;
 }
 
 /** So many that what servers on loopback answer at once has come in, too. */
@@ -80,7 +82,8 @@ export const routeWithin = (limits: DestinationLimits, ...hosts: readonly RouteH
   return async () => plan;
 };
 
-export async function openPostOffice({ router, limits, prepare }: PostOfficeOptions): Promise<PostOffice> {
+export async function openPostOffice(options: PostOfficeOptions): Promise<PostOffice> {
+  const { router, limits, prepare, onLog = () => undefined } = options;
   const folder = await mkdtemp(join(tmpdir(), 'aftersend-deliver-'));
   const store = await openSqliteStore(folder, 'serve');
   const clock = new ManualClock();
@@ -92,7 +95,7 @@ export async function openPostOffice({ router, limits, prepare }: PostOfficeOpti
     prepare: prepare ?? unchanged,
     clock,
     random: { unit: () => 0, bytes: (count) => Buffer.alloc(count) },
-    logger: pino({ level: 'silent' }),
+    logger: pino({}, { write: (line: string) => onLog(JSON.parse(line) as { level: number; msg: string }) }),
     countTls: () => {},
     settings: {
       retry: { firstMs: 60_000, totalMs: 3 * 86_400_000 },

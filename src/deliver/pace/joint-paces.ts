@@ -7,6 +7,7 @@ import type { Clock } from '../../platform/clock.ts';
 import { Wake } from '../../platform/wake.ts';
 import type { PaceStore } from '../../store/contract/paces.ts';
 import { Deadlines } from '../deadlines.ts';
+import { Outage } from '../outage.ts';
 import type { Slots } from '../slots.ts';
 import type { Allowance, Paces } from './allowance.ts';
 import type { Destination } from './destinations.ts';
@@ -34,6 +35,7 @@ interface Answer {
 export class JointPaces implements Paces {
   readonly #deps: JointPacesDependencies;
   readonly #deadlines: Deadlines;
+  readonly #outage: Outage;
   readonly #shares = new Set<OwnShare>();
   readonly #due = new Set<OwnShare>();
   readonly #wake = new Wake();
@@ -42,6 +44,7 @@ export class JointPaces implements Paces {
 
   constructor(deps: JointPacesDependencies) {
     this.#deps = deps;
+    this.#outage = new Outage(deps);
     this.#deadlines = new Deadlines(deps.clock);
     this.#loop = this.#run();
   }
@@ -100,12 +103,13 @@ export class JointPaces implements Paces {
     }
     try {
       const { grants, atMs } = await this.#exchange(new Map([...asks].map(([one, ask]) => [one.name, ask])));
+      this.#outage.over();
       for (const [one, ask] of asks) {
         const grant = grants.get(one.name);
         if (grant !== undefined) one.hear(grant, { ask, askedAtMs: atMs });
       }
     } catch (error) {
-      this.#deps.logger.error({ err: error }, 'the store could not be asked how fast mail may go');
+      this.#outage.noticed(error, 'the store could not be asked how fast mail may go');
       for (const [one, ask] of asks) one.hearNothing(ask);
     }
   }
