@@ -12,9 +12,11 @@ const dayMs = 86_400_000;
 /** How long before it goes the owner is told of an event; and how often, while that goes on. */
 const tellAheadMs = 2 * dayMs;
 const tellEveryMs = dayMs;
+/** Endpoints that one statement looks at. */
+const lookedAtOnce = 1000;
 
 interface ExpiryDependencies {
-  readonly webhooks: WebhookStore;
+  readonly webhooks: Pick<WebhookStore, 'expiring' | 'tellExpiring'>;
   readonly log: EventLog;
   readonly clock: Clock;
 }
@@ -27,13 +29,18 @@ export async function tellOfExpiring(
   const nowMs = clock.now();
   const aheadMs = Math.min(tellAheadMs, keepMs / 2);
   const everyMs = Math.min(tellEveryMs, aheadMs / 2);
-  for (const id of await webhooks.loadIds()) {
-    const webhook = await webhooks.load(id);
-    const oldest = webhook && (await oldestWaiting(log, webhook));
-    if (webhook === undefined || oldest === undefined) continue;
-    const dropsAtMs = oldest.timeMs + keepMs;
-    if (dropsAtMs - aheadMs > nowMs) continue;
-    const notice = expiringNotice(webhook, { oldestMs: oldest.timeMs, dropsAtMs, atMs: nowMs });
-    await webhooks.tellExpiring({ webhookId: id, notice, notSinceMs: nowMs - everyMs });
+  const notSinceMs = nowMs - everyMs;
+  const which = { limit: lookedAtOnce, eventsBeforeMs: nowMs + aheadMs - keepMs, notToldSinceMs: notSinceMs };
+  for (let afterId: number | undefined = 0; afterId !== undefined; ) {
+    const found = await webhooks.expiring({ afterId, ...which });
+    for (const webhook of found.webhooks) {
+      // What it does not want may go.
+      const oldest = await oldestWaiting(log, webhook);
+      if (oldest === undefined || oldest.timeMs > which.eventsBeforeMs) continue;
+      const dropsAtMs = oldest.timeMs + keepMs;
+      const notice = expiringNotice(webhook, { oldestMs: oldest.timeMs, dropsAtMs, atMs: nowMs });
+      await webhooks.tellExpiring({ webhookId: webhook.id, notice, notSinceMs });
+    }
+    afterId = found.lookedTo;
   }
 }

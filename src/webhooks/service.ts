@@ -106,7 +106,9 @@ class WebhookService implements AsyncDisposable {
   /** Asks for this process's share, one asking at a time, and starts and stops senders by it. Never rejects. */
   #share(): Promise<void> {
     this.#asking ??= this.#askForShare()
-      .catch((error: unknown) => this.#deps.logger.error({ err: error }, 'the share of endpoints is not known'))
+      .catch((error: unknown) =>
+        this.#deps.logger.error({ err: error }, 'the share of endpoints is not known'),
+      )
       .finally(() => {
         this.#asking = undefined;
       });
@@ -174,7 +176,10 @@ class WebhookService implements AsyncDisposable {
     const change = before
       .then(() => this.#replace(webhookId))
       .catch((error: unknown) => {
-        this.#deps.logger.error({ webhook: webhookId, err: error }, 'a webhook endpoint could not be started');
+        this.#deps.logger.error(
+          { webhook: webhookId, err: error },
+          'a webhook endpoint could not be started',
+        );
         void this.#renewLater(webhookId, error);
       });
     this.#changes.set(webhookId, change);

@@ -83,7 +83,6 @@ export function webhooksConformance(open: OpenStore): void {
       assert.equal(webhook.progress.cursorId, await store.log.lastId(acme.id));
       assert.deepEqual(await store.webhooks.byId(acme.id, webhook.id), webhook);
       assert.deepEqual(await store.webhooks.list(acme.id), [webhook]);
-      assert.deepEqual(await store.webhooks.loadIds(), [webhook.id]);
       const webhookId = webhook.id;
       assert.equal(await store.webhooks.byId(other.id, webhookId), undefined);
       assert.deepEqual(await store.webhooks.list(other.id), []);
@@ -259,6 +258,41 @@ export function webhooksConformance(open: OpenStore): void {
       const notice = { kind: 'expiring', atMs: startMs, text: 'soon' } as const;
       assert.equal(await store.webhooks.tellExpiring({ webhookId, notice, notSinceMs: startMs - 1 }), true);
       assert.equal(await store.webhooks.tellExpiring({ webhookId, notice, notSinceMs: startMs - 1 }), false);
+    });
+
+    test('endpoints that may not have had an old event are found, a bounded number of them looked at', async () => {
+      await using store = await open();
+      const [acme, other] = [await anAccount(store), await anAccount(store, 'other')];
+      const behind = await created(store, aWebhook(acme.id));
+      const [ahead, elsewhere] = [
+        await created(store, aWebhook(acme.id)),
+        await created(store, aWebhook(other.id)),
+      ];
+      await accepted(store, aSubmission(acme.id, { atMs: startMs }));
+      const progress = freshProgress(await store.log.lastId(acme.id));
+      await saved(store, { ...nothingSent, webhookId: ahead.id, settingsVersion: 1, progress });
+      await accepted(store, aSubmission(acme.id, { atMs: startMs + 1000 }));
+      await accepted(store, aSubmission(other.id, { atMs: startMs + 1000 }));
+      const found = async (eventsBeforeMs: number, notToldSinceMs = startMs) => {
+        const input = { afterId: 0, limit: 10, eventsBeforeMs, notToldSinceMs };
+        const { webhooks, lookedTo } = await store.webhooks.expiring(input);
+        assert.equal(lookedTo, elsewhere.id);
+        return webhooks.map(({ id }) => id).toSorted((a, b) => a - b);
+      };
+      assert.deepEqual(await found(startMs - 1), []);
+      assert.deepEqual(await found(startMs), [behind.id]);
+      assert.deepEqual(await found(startMs + 1000), [behind.id, ahead.id, elsewhere.id]);
+      const notice = { kind: 'expiring', atMs: startMs, text: 'soon' } as const;
+      await store.webhooks.tellExpiring({ webhookId: behind.id, notice, notSinceMs: startMs });
+      assert.deepEqual(await found(startMs, startMs), []);
+      assert.deepEqual(await found(startMs, startMs + 1), [behind.id]);
+      const page = { limit: 2, eventsBeforeMs: startMs, notToldSinceMs: startMs + 1 };
+      const first = await store.webhooks.expiring({ ...page, afterId: 0 });
+      assert.deepEqual([first.webhooks.map(({ id }) => id), first.lookedTo], [[behind.id], ahead.id]);
+      const rest = await store.webhooks.expiring({ ...page, afterId: ahead.id });
+      assert.deepEqual(rest, { webhooks: [], lookedTo: elsewhere.id });
+      const none = await store.webhooks.expiring({ ...page, afterId: elsewhere.id });
+      assert.deepEqual(none, { webhooks: [], lookedTo: undefined });
     });
 
     test('a replay is a stream of its own: it ends, or is stopped, and never moves the live one', async () => {

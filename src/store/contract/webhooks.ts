@@ -142,7 +142,17 @@ export interface WebhookStore {
 
   /** For the service that sends, which serves all accounts. */
   load(webhookId: number): Promise<Webhook | undefined>;
-  loadIds(): Promise<readonly number[]>;
+  /**
+   * Looks at the next `limit` endpoints after an id, and finds those with an event of before a time that they may not have
+   * had, whose owner was not told so since another time.
+   * @returns `lookedTo`: the last one's id, undefined when there was none
+   */
+  expiring(input: {
+    afterId: number;
+    limit: number;
+    eventsBeforeMs: number;
+    notToldSinceMs: number;
+  }): Promise<{ readonly webhooks: readonly Webhook[]; readonly lookedTo: number | undefined }>;
   /**
    * Which endpoints this process sends for: its share among all processes that ask. Nobody else sends for them until it
    * lets go of them, or does not ask for `shareHoldsForMs`; then nothing that it has sent for them can be saved any more.

@@ -231,6 +231,29 @@ export const webhookWrites = {
   },
 };
 
+async function expiring(
+  reader: Reader,
+  { afterId, limit, eventsBeforeMs, notToldSinceMs }: Parameters<WebhookStore['expiring']>[0],
+): Promise<Awaited<ReturnType<WebhookStore['expiring']>>> {
+  const next = 'SELECT * FROM webhooks WHERE id > ? ORDER BY id LIMIT ?';
+  const last = await reader.get<{ id: number | null }>(
+    `SELECT max(id) AS id FROM (${next}) w`,
+    afterId,
+    limit,
+  );
+  if (typeof last?.id !== 'number') return { webhooks: [], lookedTo: undefined };
+  // Events are about as old as their ids say: the first one after the cursor tells.
+  const rows = await reader.all<WebhookRow>(
+    `SELECT * FROM (${next}) w WHERE coalesce(expiry_told_at_ms, 0) < ? AND
+       (SELECT time_ms FROM events WHERE account_id = w.account_id AND id > w.cursor_id ORDER BY id LIMIT 1) <= ?`,
+    afterId,
+    limit,
+    notToldSinceMs,
+    eventsBeforeMs,
+  );
+  return { webhooks: rows.map(toWebhook), lookedTo: last.id };
+}
+
 /** What stores do in ways of their own: telling others of changes, sharing endpoints among processes. */
 export type WebhookParts = Pick<WebhookStore, 'takeShare' | 'letGo' | 'saveProgress'> & {
   readonly changes: WebhookChanges;
@@ -288,8 +311,7 @@ export function webhookStore(
     ofOrigin: async (accountId, origin) =>
       webhook(await reader.get<WebhookRow>(ofOriginSql, accountId, origin)),
     load: async (webhookId) => webhook(await reader.get<WebhookRow>(byIdSql, webhookId)),
-    loadIds: async () =>
-      (await reader.all<{ id: number }>('SELECT id FROM webhooks ORDER BY id')).map(({ id }) => id),
+    expiring: (input) => expiring(reader, input),
     attempts: async (accountId, webhookId) => await readAttempts(reader, accountId, webhookId),
     setAside: async (input) => await readSetAside(reader, input),
     countSetAside: async (accountId, webhookId) =>
