@@ -48,6 +48,8 @@ export class GroupSync {
   #unsynced = nothing;
   /** The disk took nothing when it was last tried. */
   #isRefused = false;
+  /** Said once, until it takes something again. */
+  #hasComplained = false;
   #mayForget = false;
   #isRunning = false;
   #running: Promise<void> | undefined;
@@ -143,14 +145,14 @@ export class GroupSync {
     const tallies = this.#tallies.changed;
     const rows = [...tallies.map(rowOfTally), ...this.#unwritten];
     if (rows.length === 0) return;
-    const { journal, clock, logger } = this.#parts;
+    const { journal, clock } = this.#parts;
     try {
       const { taken, segment } = journal.append(rows);
       if (taken === 0) {
-        this.#isRefused = true;
-        logger.warn({ waiting: rows.length }, 'the journal of opens and clicks is full');
+        this.#refused({ waiting: rows.length }, 'the journal of opens and clicks is full');
         return;
       }
+      this.#hasComplained = false;
       this.#tallies.wereWritten(tallies.slice(0, taken), segment);
       const ended = this.#areWritten(rows.slice(tallies.length, taken));
       const { sinceMs, isCount } = this.#unsynced;
@@ -160,9 +162,14 @@ export class GroupSync {
         isCount: isCount || tallies.length > 0 || ended > 0,
       };
     } catch (error) {
-      this.#isRefused = true;
-      logger.warn({ err: error }, 'opens and clicks cannot be written to disk');
+      this.#refused({ err: error }, 'opens and clicks cannot be written to disk');
     }
+  }
+
+  #refused(facts: object, what: string): void {
+    this.#isRefused = true;
+    if (!this.#hasComplained) this.#parts.logger.warn(facts, what);
+    this.#hasComplained = true;
   }
 
   async #sync(): Promise<boolean> {

@@ -4,7 +4,7 @@
  * bytes. Knows nothing of what the rows mean but their numbers.
  */
 import { closeSync, fdatasync, ftruncateSync, openSync, writeSync } from 'node:fs';
-import { appendFile, mkdir, open, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { appendFile, mkdir, open, readdir, readFile, rm, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Random } from '../platform/clock.ts';
@@ -222,7 +222,7 @@ export class Journal implements AsyncDisposable {
         // From here on nothing is appended to it.
         if (oldest === this.#current) this.#current = undefined;
         close(oldest);
-        await rm(this.#path(oldest.number), { force: true });
+        await unlinkIfThere(this.#path(oldest.number));
         this.#segments.shift();
         this.#bytes -= oldest.bytes;
       }
@@ -318,6 +318,15 @@ async function lastNumberIn(folder: string, segments: readonly Segment[]): Promi
     if (last > 0) return last;
   }
   return 0;
+}
+
+/** `rm` tells of a folder that may not be written to as if the file were one. */
+async function unlinkIfThere(path: string): Promise<void> {
+  try {
+    await unlink(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
 }
 
 function close(segment: Segment): void {

@@ -298,10 +298,12 @@ test('the end tries what waits once more, keeps the rest on disk, and waits no l
   assert.equal(next.recorder.lost, 0);
 });
 
-test('a disk that takes nothing costs no answer: visits stay in memory up to its bound', async () => {
+test('a disk that takes nothing costs no answer and one warning: visits stay in memory up to its bound', async () => {
   const log = new Log(clock);
   log.behaviour = 'fails';
-  await using running = await start(log);
+  const warnings: string[] = [];
+  const warn = (_facts: unknown, text: string) => void warnings.push(text);
+  await using running = await start(log, { logger: { warn } as never });
   const { recorder, journal } = running;
   journal.append = () => {
     throw new Error('EROFS: read-only file system');
@@ -309,6 +311,7 @@ test('a disk that takes nothing costs no answer: visits stay in memory up to its
   recorder.record(visit(1));
   recorder.record(click(2));
   await clock.advance(10_000);
+  assert.equal(warnings.filter((text) => /cannot be written/.test(text)).length, 1);
   log.behaviour = 'takes';
   await clock.advance(30_000);
   await log.has(2);
