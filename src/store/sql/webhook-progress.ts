@@ -380,7 +380,7 @@ export async function readRangesOver(
       `SELECT r.*, v.dialect, v.types, v.options
        FROM (SELECT * FROM webhook_ranges WHERE webhook_id = ? AND last_id >= ? ORDER BY last_id LIMIT ?) r
        LEFT JOIN webhook_versions v ON v.webhook_id = r.webhook_id AND v.version = r.settings_version
-       WHERE r.first_id <= ?`,
+       WHERE r.first_id <= ? ORDER BY r.last_id, r.replay_id, r.first_id`,
       id,
       eventId,
       rangesLookedAt,
