@@ -151,6 +151,35 @@ describe('a hundred ranges', { skip: withoutPostgres }, () => {
     for (const [name, does] of Object.entries(work)) assert.ok((await mostOpened(does)) <= 1, name);
   });
 
+  test('who counts the log looks for earlier visits where their messages’ events are', async () => {
+    for (const report of [opened(ids[30] ?? 0), opened(ids[30] ?? 0)]) await store.log.report(report);
+    const [event] = await store.log.ofMessage(accountId, ids[30] ?? 0);
+    // All that came before is counted.
+    await using database = beside(url);
+    await database.run(
+      `INSERT INTO statistics_cursors (account_id, event_id) VALUES (?, ?)
+       ON CONFLICT (account_id) DO UPDATE SET event_id = excluded.event_id`,
+      accountId,
+      (await store.log.lastId(accountId)) - 2,
+    );
+    const counted = async () => {
+      const { events } = await store.statistics.readUncounted({ accountId, limit: 10 });
+      assert.deepEqual(
+        events.map(({ visitedBefore }) => visitedBefore),
+        ['nobody', 'human'],
+      );
+    };
+    const all = await database.get<{ n: number }>(
+      "SELECT count(*) AS n FROM id_ranges WHERE kind = 'events'",
+    );
+    const most = await mostOpened(counted);
+    const first = await database.get<{ n: number }>(
+      "SELECT count(*) AS n FROM id_ranges WHERE kind = 'events' AND to_id <= ?",
+      event?.id ?? 0,
+    );
+    assert.ok((first?.n ?? 0) > 10 && most <= (all?.n ?? 0) - (first?.n ?? 0) + 1, `${most} of ${all?.n}`);
+  });
+
   test('who follows the log opens the newest partitions; who searches, a few at a time', async () => {
     const lastId = await store.log.lastId(accountId);
     const after = (afterId: number) => store.log.readAfter({ accountId, afterId, limit: 10, scanLimit: 10 });

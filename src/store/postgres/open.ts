@@ -118,6 +118,7 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Store
     simulator: simulatorStore(database, calls(simulatorWrites)),
     statistics: statisticsStore(database, calls(statisticsWrites), {
       takeTurn: () => takeTurn(database, processName, clock.now()),
+      windows: ranges,
     }),
     replays: replayStore(database, calls(replayWrites), changes),
     async [Symbol.asyncDispose]() {

@@ -13,7 +13,7 @@ import type { IdWindow, IdWindows, MessageWindow } from '../sql/windows.ts';
 import { type Database, type Sender, Statements } from './database.ts';
 import { refuseHalfMoved } from './moving.ts';
 import { makePartitions, type RangeIds, type RangeKind } from './partitions.ts';
-import { lockSql } from './transaction.ts';
+import { arrayOf, lockSql } from './transaction.ts';
 import {
   beginningsBefore,
   endsAfter,
@@ -218,6 +218,14 @@ export class Ranges implements IdWindows {
       messageId,
     );
     return { fromId: row?.from_id ?? 0, events: row?.events ?? Infinity };
+  }
+
+  async storiesTo(reader: Reader, messageIds: readonly number[], lastId: number): Promise<IdWindow> {
+    const row = await reader.get<{ from_id: number | null }>(
+      'SELECT min(events_from_id) AS from_id FROM messages WHERE id = ANY (?::bigint[])',
+      arrayOf(messageIds),
+    );
+    return { fromId: row?.from_id ?? 0, toId: lastId + 1 };
   }
 
   #isShort(kind: RangeKind, lastId: number): boolean {

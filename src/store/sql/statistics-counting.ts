@@ -14,6 +14,7 @@ import {
   visitsLookedAt,
 } from '../contract/statistics.ts';
 import type { Reader, Writer } from './statements.ts';
+import { type IdWindows, inside } from './windows.ts';
 
 /** The columns of the counts, in the order of `measures`. */
 export const countColumns = measures.map((measure) =>
@@ -165,17 +166,60 @@ type UncountedTuple = [
   visitor: VisitorKind | '',
   tagsJson: string,
   detailJson: string,
-  before: number,
+  messageId: number,
+  number: number,
 ];
 
-const uncountedSql = `
-  SELECT e.id, e.type, e.time_ms, e.recipient, e.visitor, e.tags,
-    CASE WHEN e.type IN ('deferred', 'delivered', 'bounced')
-      OR (e.type IN ('opened', 'clicked') AND e.detail LIKE '%"count":%') THEN e.detail ELSE '' END,
-    CASE WHEN e.type NOT IN ('opened', 'clicked') THEN 0 WHEN e.number > ${visitsLookedAt} THEN 3 ELSE
-      (SELECT coalesce(max(CASE p.visitor WHEN 'machine' THEN 1 WHEN 'proxy' THEN 2 ELSE 3 END), 0)
-       FROM events p WHERE p.message_id = e.message_id AND p.number < e.number AND p.type = e.type) END
-  FROM events e WHERE e.account_id = ? AND e.id > ? ORDER BY e.id LIMIT ?`;
+/** The next events; of all that it passes over it sees one state. */
+async function eventsAfter(
+  reader: Reader,
+  windows: IdWindows,
+  { accountId, afterId, limit }: { accountId: number; afterId: number; limit: number },
+): Promise<readonly UncountedTuple[]> {
+  for (const toId of windows.eventsAfter(afterId)) {
+    const { clause, values } = inside('id', { fromId: 0, toId });
+    const rows = await reader.tuples<UncountedTuple>(
+      `SELECT id, type, time_ms, recipient, visitor, tags,
+         CASE WHEN type IN ('deferred', 'delivered', 'bounced')
+           OR (type IN ('opened', 'clicked') AND detail LIKE '%"count":%') THEN detail ELSE '' END,
+         message_id, number
+       FROM events WHERE account_id = ? AND id > ?${clause} ORDER BY id LIMIT ?`,
+      accountId,
+      afterId,
+      ...values,
+      limit,
+    );
+    if (rows.length > 0) return rows;
+  }
+  return [];
+}
+
+const isVisit = (type: string): boolean => type === 'opened' || type === 'clicked';
+
+/** Of visits among these events, by their ids: who had visited before, as the number that stands for it. */
+async function visitorsBefore(
+  reader: Reader,
+  windows: IdWindows,
+  { accountId, rows }: { accountId: number; rows: readonly UncountedTuple[] },
+): Promise<ReadonlyMap<number, number>> {
+  const visits = rows.filter(([, type, , , , , , , number]) => isVisit(type) && number <= visitsLookedAt);
+  const [firstId, lastId] = [visits[0]?.[0], visits.at(-1)?.[0]];
+  if (firstId === undefined || lastId === undefined) return new Map();
+  const messageIds = new Set(visits.map(([, , , , , , , messageId]) => messageId));
+  const { clause, values } = inside('p.id', await windows.storiesTo(reader, [...messageIds], lastId));
+  return new Map(
+    await reader.tuples<[id: number, before: number]>(
+      `SELECT e.id, (SELECT coalesce(max(CASE p.visitor WHEN 'machine' THEN 1 WHEN 'proxy' THEN 2 ELSE 3 END), 0)
+         FROM events p WHERE p.message_id = e.message_id AND p.number < e.number AND p.type = e.type${clause})
+       FROM events e WHERE e.account_id = ? AND e.id >= ? AND e.id <= ? AND e.type IN ('opened', 'clicked')
+         AND e.number <= ${visitsLookedAt}`,
+      ...values,
+      accountId,
+      firstId,
+      lastId,
+    ),
+  );
+}
 
 const cursorSql = 'SELECT event_id AS id FROM statistics_cursors WHERE account_id = ?';
 
@@ -185,18 +229,21 @@ export async function countedTo(reader: Reader, accountId: number): Promise<numb
 
 export async function readUncounted(
   reader: Reader,
+  windows: IdWindows,
   { accountId, limit }: { accountId: number; limit: number },
 ): Promise<{ readonly afterId: number; readonly events: readonly UncountedEvent[] }> {
   const afterId = await countedTo(reader, accountId);
-  const rows = await reader.tuples<UncountedTuple>(uncountedSql, accountId, afterId, limit);
+  const rows = await eventsAfter(reader, windows, { accountId, afterId, limit });
+  const before = await visitorsBefore(reader, windows, { accountId, rows });
   const events = rows.map(
-    ([id, type, timeMs, recipient, visitor, tagsJson, detailJson, before]): UncountedEvent => ({
+    ([id, type, timeMs, recipient, visitor, tagsJson, detailJson]): UncountedEvent => ({
       id,
       type,
       timeMs,
       recipient,
       visitor,
-      visitedBefore: visitedBefore[before] ?? 'human',
+      // So often visited that nobody looks through all of it: by people, too.
+      visitedBefore: isVisit(type) ? (visitedBefore[before.get(id) ?? 3] ?? 'human') : 'nobody',
       tagsJson,
       detailJson,
     }),

@@ -10,6 +10,7 @@ import {
   type Waiting,
 } from '../contract/statistics.ts';
 import type { Calls, Parameter, Reader } from './statements.ts';
+import type { IdWindows } from './windows.ts';
 import {
   countColumns,
   countedTo,
@@ -45,18 +46,18 @@ function rowsOf(of: Counted): { readonly clause: string; readonly values: readon
 }
 
 /** What stores do in ways of their own. */
-export type StatisticsParts = Pick<StatisticsStore, 'takeTurn'>;
+export type StatisticsParts = Pick<StatisticsStore, 'takeTurn'> & { readonly windows: IdWindows };
 
 export function statisticsStore(
   reader: Reader,
   write: Calls<typeof statisticsWrites>,
-  { takeTurn }: StatisticsParts,
+  { takeTurn, windows }: StatisticsParts,
 ): StatisticsStore {
   return {
     ...write,
     takeTurn,
     uncountedAccounts: async () => await uncountedAccounts(reader),
-    readUncounted: async (input) => await readUncounted(reader, input),
+    readUncounted: async (input) => await readUncounted(reader, windows, input),
     providersOf: async (domains) => await providersOf(reader, domains),
     countedTo: async (accountId) => await countedTo(reader, accountId),
     async sums({ accountId, of, fromMs, lengthMs, intervals }) {

@@ -32,6 +32,8 @@ export interface IdWindows {
   newestEvents(): Iterable<number>;
   /** No event of the message has a smaller id than `fromId`, and there are `events` of them, as far as the store knows. */
   storyOf(reader: Reader, messageId: number): Awaitable<{ readonly fromId: number; readonly events: number }>;
+  /** A window that holds what these messages' events are up to an id. */
+  storiesTo(reader: Reader, messageIds: readonly number[], lastId: number): Awaitable<IdWindow>;
 }
 
 /** Beyond every id. */
@@ -51,6 +53,7 @@ export const wholeTables: IdWindows = {
   eventsAfter: () => [endOfIds],
   newestEvents: () => [0],
   storyOf: () => ({ fromId: 0, events: Infinity }),
+  storiesTo: () => everything,
 };
 
 /** Conditions and their values, for the end of a WHERE. */

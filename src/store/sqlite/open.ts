@@ -94,7 +94,10 @@ export async function openSqliteStore(
     users: userStore(reader, verbs.users),
     simulator: simulatorStore(reader, verbs.simulator),
     // One process has the folder: it is always its turn.
-    statistics: statisticsStore(reader, verbs.statistics, { takeTurn: async () => true }),
+    statistics: statisticsStore(reader, verbs.statistics, {
+      takeTurn: async () => true,
+      windows: wholeTables,
+    }),
     async [Symbol.asyncDispose]() {
       await writer.close();
       reader.close();
