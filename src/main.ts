@@ -36,6 +36,7 @@ ${Object.entries(storeCommands)
   --time-zone Z  account create: as in Europe/Moscow (UTC)
   --name N       token create: what it is for
   --role R       user invite: owner (as first set), developer or support
+  --database URL demo: on an empty PostgreSQL, postgres://…, in the place of a data folder
   --version, --help`;
 
 async function main(argv: readonly string[]): Promise<number> {
@@ -57,7 +58,7 @@ async function main(argv: readonly string[]): Promise<number> {
   }
   if (first === 'demo') {
     const { runDemo } = await import('./demo/demo.ts');
-    return runDemo(print, stopSignal());
+    return runDemo(print, stopSignal(), values.database);
   }
 
   if (first === 'inspect') return inspect(second, rest);
@@ -130,6 +131,7 @@ function parse(argv: readonly string[]) {
         role: { type: 'string' },
         from: { type: 'string' },
         to: { type: 'string' },
+        database: { type: 'string' },
         version: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
       },

@@ -23,7 +23,7 @@ function none(offences: readonly string[], rule: string): void {
 const mayImport: Readonly<Record<string, string>> = {
   'main.ts': 'accounts cli config demo platform store/contract store/open.ts store/sqlite',
   cli: 'accounts compose.ts config deliver/classify.ts inbound mail platform store/contract store/move tokens/keys.ts users/people.ts',
-  demo: 'accounts compose.ts config platform',
+  demo: 'accounts compose.ts config platform store/open.ts',
   'compose.ts':
     'accept accounts api config deliver domains events ground.ts inbound mail maintenance notices platform simulator statistics store/contract tokens track users webhooks',
   'ground.ts':

@@ -1,6 +1,6 @@
 /**
  * `npm run demo`: the whole way of a message in half a minute. It starts the service on free ports with a fresh data
- * folder, sends through each of the three doors to simulator addresses, receives the webhooks in both dialects as a
+ * folder, or on a PostgreSQL that has nothing in it and never on one that is used, sends through each of the three doors to simulator addresses, receives the webhooks in both dialects as a
  * user's program would, and ends with exit code 0 only if every expected event came.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -10,6 +10,7 @@ import { createAccount } from '../accounts/provision.ts';
 import { startService } from '../compose.ts';
 import { readConfig } from '../config/settings.ts';
 import { systemClock, systemRandom } from '../platform/clock.ts';
+import { requireEmptyDatabase } from '../store/open.ts';
 import { startReceiver, type ToldEvent } from './receiver.ts';
 import { byHttp, bySmtp, byTemplate, type Doors, post, type Send } from './senders.ts';
 
@@ -131,15 +132,36 @@ class Story {
   }
 }
 
-/** @returns the exit code */
-export async function runDemo(print: (text: string) => void, stop: AbortSignal): Promise<number> {
+/** The settings that say where the service keeps what it has. */
+async function placeOf(folder: string, databaseUrl: string | undefined): Promise<Record<string, string>> {
+  if (databaseUrl === undefined) return { AFTERSEND_DATA: folder };
+  const place = {
+    AFTERSEND_DATA: folder,
+    AFTERSEND_DATABASE_URL: databaseUrl,
+    AFTERSEND_SECRET_KEY: systemRandom.bytes(32).toString('base64url'),
+  };
+  // What is wrong with the URL is said before anybody is asked.
+  readConfig(place);
+  await requireEmptyDatabase(databaseUrl);
+  return place;
+}
+
+/**
+ * @param databaseUrl of an empty PostgreSQL, in which what the demo makes stays; a data folder is used if undefined
+ * @returns the exit code
+ */
+export async function runDemo(
+  print: (text: string) => void,
+  stop: AbortSignal,
+  databaseUrl?: string,
+): Promise<number> {
   const folder = await mkdtemp(join(tmpdir(), 'aftersend-demo-'));
   const deadline = AbortSignal.any([stop, AbortSignal.timeout(deadlineMs)]);
   const story = new Story(print);
   try {
     await using service = await startService(
       readConfig({
-        AFTERSEND_DATA: folder,
+        ...(await placeOf(folder, databaseUrl)),
         AFTERSEND_HTTP: '127.0.0.1:0',
         AFTERSEND_SUBMISSION: '127.0.0.1:0',
         AFTERSEND_INBOUND: '127.0.0.1:0',

@@ -41,3 +41,9 @@ export async function openStore(
   const limits = { ...defaultDatabaseLimits, connections };
   return openPostgresStore({ url, listenUrl, clock, processName, limits, bodies });
 }
+
+/** @throws StoreUnusableError if there is anything in the database; StoreBusyError when it cannot be reached */
+export async function requireEmptyDatabase(url: string): Promise<void> {
+  const { requireEmpty } = await import('./postgres/empty.ts');
+  await requireEmpty(url);
+}

@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import { mkdtemp, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { freshDatabase } from '../support/fresh-database.ts';
+import { withoutPostgres } from '../support/postgres.ts';
 import { runProgram } from '../support/program.ts';
 import { type TestAccount, TestService } from '../support/service.ts';
 import { until } from '../support/until.ts';
@@ -17,6 +19,27 @@ test('the demo sees every event come back, in both dialects', async () => {
   assert.equal(code, 0, stdout + stderr);
   assert.match(stdout, /every expected event came/);
   assert.equal(stderr, '', 'nothing to warn of');
+});
+
+test('the demo plays on an empty PostgreSQL, and leaves alone one that has anything in it', {
+  skip: withoutPostgres,
+}, async () => {
+  const url = await freshDatabase();
+  const demo = () =>
+    runProgram(process.execPath, [main, 'demo', '--database', url], { env: {}, cwd: import.meta.dirname });
+  const first = await demo();
+  assert.equal(first.code, 0, first.stdout + first.stderr);
+  assert.match(first.stdout, /every expected event came/);
+  const again = await demo();
+  assert.equal(again.code, 1, again.stdout);
+  assert.match(again.stderr, /^aftersend: the database is not empty \(there is public\.\w+\): make one/);
+  assert.equal(again.stdout, '');
+  const wrong = await runProgram(process.execPath, [main, 'demo', '--database', 'mysql://db/mail'], {
+    env: {},
+    cwd: import.meta.dirname,
+  });
+  assert.deepEqual([wrong.code, wrong.stdout], [2, '']);
+  assert.match(wrong.stderr, /AFTERSEND_DATABASE_URL/);
 });
 
 test('accounts made beside the running service are known at once, and see only their own things', async () => {
