@@ -4,7 +4,7 @@
  */
 import type { Dispatcher } from 'undici';
 import type { Clock } from '../platform/clock.ts';
-import type { Post } from './post.ts';
+import { type Post, targetOf } from './post.ts';
 
 export type Authentication =
   | { readonly kind: 'basic'; readonly username: string; readonly password: string }
@@ -85,9 +85,12 @@ export class SignIn {
     }
   }
 
-  /** Names and values in turn. @throws SignInError */
-  async headers(signal: AbortSignal): Promise<readonly string[]> {
-    if (this.#access.authentication?.kind !== 'oauth2') return this.#fixed;
+  /** Names and values in turn; at once if nothing has to be fetched. @throws SignInError */
+  headers(signal: AbortSignal): readonly string[] | Promise<readonly string[]> {
+    return this.#access.authentication?.kind === 'oauth2' ? this.#withToken(signal) : this.#fixed;
+  }
+
+  async #withToken(signal: AbortSignal): Promise<readonly string[]> {
     return [...this.#fixed, 'authorization', `Bearer ${await this.#goodToken(signal)}`];
   }
 
@@ -148,8 +151,8 @@ export class SignIn {
       'authorization',
       `Basic ${Buffer.from(pair).toString('base64')}`,
     ];
-    const url = new URL(tokenUrl);
-    const result = await post({ url, headers, body: Buffer.from(form.toString()), dispatcher }, signal);
+    const target = targetOf(new URL(tokenUrl));
+    const result = await post({ target, headers, body: Buffer.from(form.toString()), dispatcher }, signal);
     if (result.kind === 'aborted') throw new SignInError('given up');
     if (result.kind === 'unanswered') throw new SignInError(`no token: ${result.reason}`);
     if (result.status !== 200) throw new SignInError(`no token: its server answered ${result.status}`);

@@ -12,7 +12,7 @@ import type { StreamState } from './stream-state.ts';
 import { askedAgain, type Verdict, verdictOf } from './verdict.ts';
 
 export interface AttemptDependencies extends RequestDependencies {
-  readonly slots: Pick<Slots, 'acquire'>;
+  readonly slots: Pick<Slots, 'take' | 'acquire'>;
   readonly logger: Logger;
 }
 
@@ -55,9 +55,10 @@ export class Attempts {
    *   which have just been mended
    */
   async make(batch: Batch): Promise<Attempt | undefined> {
+    if (this.#stopping.aborted) return undefined;
     const { slots, clock } = this.#deps;
     const kind = this.#state.progress.failures > 0 ? 'probe' : 'quick';
-    const slot = await slots.acquire(kind, this.#stopping);
+    const slot = slots.take(kind) ?? (await slots.acquire(kind, this.#stopping));
     if (slot === undefined) return undefined;
     const startedAtMs = clock.now();
     let sent: Sent;

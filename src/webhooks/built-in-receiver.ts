@@ -47,7 +47,7 @@ export class BuiltInReceiver {
   /** Takes what is for it; passes everything else on. */
   before(post: Post): Post {
     return async (request, signal) => {
-      if (request.url.hostname !== host) return post(request, signal);
+      if (request.target.hostname !== host) return post(request, signal);
       const status = await this.#take(request);
       const body = Buffer.from(answers[status]);
       return { kind: 'answered', status, body, retryAfter: '', timings: {} };
@@ -62,8 +62,8 @@ export class BuiltInReceiver {
     };
   }
 
-  async #take({ url, headers, body }: PostRequest): Promise<keyof typeof answers> {
-    const [, id = '', proof = ''] = url.pathname.split('/');
+  async #take({ target, headers, body }: PostRequest): Promise<keyof typeof answers> {
+    const [, id = '', proof = ''] = target.url.pathname.split('/');
     const accountId = Number(id);
     const expected = this.#proof(accountId);
     if (proof.length !== expected.length || !timingSafeEqual(Buffer.from(proof), Buffer.from(expected))) {

@@ -96,12 +96,19 @@ export class Collector {
     return this.#texts.length === 0 && this.#next === this.#page.length ? this.#scannedTo : undefined;
   }
 
+  /** The next full batch of what was read already, undefined if that is not enough for one. */
+  atOnce(nowMs: number): Batch | undefined {
+    while (this.#next < this.#page.length) {
+      if (this.#take(this.#page[this.#next] as LoggedEvent, nowMs) === 'full') return this.close();
+    }
+    return undefined;
+  }
+
   /** The next full batch, undefined when the source ends before one is full. */
   async full(nowMs: number): Promise<Batch | undefined> {
     for (;;) {
-      while (this.#next < this.#page.length) {
-        if (this.#take(this.#page[this.#next] as LoggedEvent, nowMs) === 'full') return this.close();
-      }
+      const batch = this.atOnce(nowMs);
+      if (batch !== undefined) return batch;
       const page = await this.#source(this.#scannedTo);
       this.#page = page.events;
       this.#next = 0;

@@ -28,7 +28,7 @@ interface Kept {
 
 export class Journal {
   readonly #facts: { readonly replayId: number; readonly settingsVersion: number };
-  #kept: Kept[] = [];
+  readonly #kept: Record<'accepted' | 'failed', Kept[]> = { accepted: [], failed: [] };
   #counts = { accepted: 0, failed: 0 };
   #ranges: AcceptedRange[] = [];
   #setAside: SetAsideEvent[] = [];
@@ -47,13 +47,16 @@ export class Journal {
   }
 
   keep(batch: Batch, sent: Sent, accepted: boolean, times: { atMs: number; durationMs: number }): void {
-    this.#counts[accepted ? 'accepted' : 'failed'] += 1;
-    if (this.#kept.length >= 2 * keptAttempts) this.#kept = this.#kept.slice(-keptAttempts);
+    const outcome = accepted ? 'accepted' : 'failed';
+    this.#counts[outcome] += 1;
+    const kept = this.#kept[outcome];
+    // Not one by one: that would move all of them for each.
+    if (kept.length >= 2 * keptAttempts) kept.splice(0, keptAttempts);
     // Its range alone: a body may be megabytes.
     const { id, firstId, lastId, events, firstNumber, only } = batch;
     const { atMs, durationMs } = times;
     const range = { id, firstId, lastId, events, firstNumber, only };
-    this.#kept.push({ batch: range, sent, accepted, atMs, durationMs });
+    kept.push({ batch: range, sent, accepted, atMs, durationMs });
   }
 
   taken(batch: Batch, atMs: number, except?: readonly number[]): void {
@@ -97,13 +100,16 @@ export class Journal {
   empty(): JournalEntries {
     const before = this.#unsaved;
     const entries = {
-      attempts: this.#kept.map((kept) => this.#attempt(kept)),
+      attempts: Object.values(this.#kept).flatMap((kept) =>
+        kept.slice(-keptAttempts).map((one) => this.#attempt(one)),
+      ),
       counts: this.#counts,
       accepted: this.#ranges,
       setAside: this.#setAside,
       takenAgain: this.#takenAgain,
     };
-    this.#kept = [];
+    this.#kept.accepted = [];
+    this.#kept.failed = [];
     this.#counts = { accepted: 0, failed: 0 };
     this.#ranges = [];
     this.#setAside = [];

@@ -12,8 +12,22 @@ export const exchangeTimeoutMs = 30_000;
 /** What is read of an answer's body; then the connection is closed. */
 const maxAnswerBytes = 64 * 1024;
 
-export interface PostRequest {
+/** Where requests go. Taking a URL apart costs a microsecond, so that is done once. */
+export interface Target {
   readonly url: URL;
+  readonly hostname: string;
+  readonly origin: string;
+  /** With its query. */
+  readonly path: string;
+}
+
+export function targetOf(url: URL): Target {
+  const { hostname, origin, pathname, search } = url;
+  return { url, hostname, origin, path: pathname + search };
+}
+
+export interface PostRequest {
+  readonly target: Target;
   /** Name and value in turn. */
   readonly headers: readonly string[];
   readonly body: Buffer;
@@ -52,28 +66,49 @@ export function openPost(
 ): Disposable & { readonly post: Post } {
   const closing = new AbortController();
   const deadlines = new Deadlines(clock, closing.signal);
+  const groups = new WeakMap<AbortSignal, Group>();
+  const groupOf = (signal: AbortSignal): Group => {
+    let group = groups.get(signal);
+    if (group === undefined) {
+      group = new Group(signal);
+      groups.set(signal, group);
+    }
+    return group;
+  };
   return {
-    async post(request, signal) {
-      if (signal.aborted) return { kind: 'aborted' };
-      const exchange = new Exchange(clock, () => times?.take(request.url.origin));
-      const stop = () => exchange.settle({ kind: 'aborted' });
-      signal.addEventListener('abort', stop, { once: true });
-      deadlines.add(exchange);
+    post(request, signal) {
+      if (signal.aborted) return Promise.resolve(givenUp);
+      const { origin } = request.target;
+      const exchange = new Exchange(clock, times && { log: times, origin }, [groupOf(signal), deadlines]);
       dispatch(request.dispatcher ?? dispatcher, request, exchange);
-      const result = await exchange.result;
-      deadlines.remove(exchange);
-      signal.removeEventListener('abort', stop);
-      return result;
+      return exchange.result;
     },
     [Symbol.dispose]: () => closing.abort(),
   };
+}
+
+/** What is told of exchanges that begin and end. */
+interface Watcher {
+  add(exchange: Exchange): void;
+  delete(exchange: Exchange): void;
+}
+
+/** The exchanges that one signal ends: a listener for each of them would cost more than all else that is done here. */
+class Group extends Set<Exchange> {
+  constructor(signal: AbortSignal) {
+    super();
+    const end = () => {
+      for (const exchange of this) exchange.settle(givenUp);
+    };
+    signal.addEventListener('abort', end, { once: true });
+  }
 }
 
 /**
  * Gives up what takes too long. Every exchange has the same time, so they end in the order in which they began, and one
  * sleeper for the oldest is enough: a timer for each request cost a tenth of the request.
  */
-class Deadlines {
+class Deadlines implements Watcher {
   readonly #clock: Clock;
   readonly #closing: AbortSignal;
   readonly #running = new Map<Exchange, number>();
@@ -89,7 +124,7 @@ class Deadlines {
     if (!this.#watching) void this.#watch();
   }
 
-  remove(exchange: Exchange): void {
+  delete(exchange: Exchange): void {
     this.#running.delete(exchange);
   }
 
@@ -102,7 +137,6 @@ class Deadlines {
           await this.#clock.sleep(leftMs, this.#closing);
           break;
         }
-        this.#running.delete(exchange);
         exchange.settle(tooLate);
       }
     }
@@ -110,10 +144,10 @@ class Deadlines {
   }
 }
 
-function dispatch(dispatcher: Dispatcher, { url, headers, body }: PostRequest, exchange: Exchange): void {
+function dispatch(dispatcher: Dispatcher, { target, headers, body }: PostRequest, exchange: Exchange): void {
   const options: Dispatcher.DispatchOptions = {
-    origin: url.origin,
-    path: url.pathname + url.search,
+    origin: target.origin,
+    path: target.path,
     method: 'POST',
     headers: headers as string[],
     body,
@@ -132,16 +166,24 @@ class Exchange implements Dispatcher.DispatchHandler {
   #bytes = 0;
   #retryAfter = '';
   readonly #clock: Clock;
-  readonly #connectionTimes: () => ConnectionTimes | undefined;
+  readonly #connections: { readonly log: ConnectionLog; readonly origin: string } | undefined;
+  readonly #watchers: readonly Watcher[];
+  #connection: ConnectionTimes | undefined;
   #startedAtMs = 0;
-  #timings: PostTimings = {};
+  #firstByteMs: number | undefined;
 
-  constructor(clock: Clock, connectionTimes: () => ConnectionTimes | undefined) {
+  constructor(
+    clock: Clock,
+    connections: { readonly log: ConnectionLog; readonly origin: string } | undefined,
+    watchers: readonly Watcher[],
+  ) {
     this.#clock = clock;
-    this.#connectionTimes = connectionTimes;
+    this.#connections = connections;
+    this.#watchers = watchers;
     const { promise, resolve } = Promise.withResolvers<PostResult>();
     this.result = promise;
     this.#resolve = resolve;
+    for (const watcher of watchers) watcher.add(this);
   }
 
   /** Settles it and, when that was not by its own end, lets go of the connection. */
@@ -153,7 +195,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
     this.#startedAtMs = this.#clock.now();
-    this.#timings = this.#connectionTimes() ?? {};
+    this.#connection = this.#connections?.log.take(this.#connections.origin);
     // Given up while it waited for its connection.
     if (this.#settled) controller.abort(new Error('given up'));
   }
@@ -165,7 +207,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   ): void {
     this.#status = status;
     this.#retryAfter = String(headers['retry-after'] ?? '');
-    this.#timings = { ...this.#timings, firstByteMs: this.#clock.now() - this.#startedAtMs };
+    this.#firstByteMs = this.#clock.now() - this.#startedAtMs;
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -186,6 +228,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     if (this.#settled) return;
     this.#settled = true;
     this.#chunks = [];
+    for (const watcher of this.#watchers) watcher.delete(this);
     this.#resolve(result);
   }
 
@@ -197,11 +240,12 @@ class Exchange implements Dispatcher.DispatchHandler {
       status: this.#status,
       body,
       retryAfter: this.#retryAfter,
-      timings: this.#timings,
+      timings: { ...this.#connection, firstByteMs: this.#firstByteMs },
     };
   }
 }
 
+const givenUp: PostResult = { kind: 'aborted' };
 const tooLate: PostResult = {
   kind: 'unanswered',
   reason: `no answer within ${exchangeTimeoutMs / 1000} s`,

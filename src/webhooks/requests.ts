@@ -9,7 +9,7 @@ import type { Clock } from '../platform/clock.ts';
 import type { Webhook, WebhookKey } from '../store/contract/webhooks.ts';
 import { type Access, type MutualTls, SignIn, SignInError } from './access.ts';
 import { dialectNamed } from './dialects.ts';
-import type { Post, PostResult } from './post.ts';
+import { type Post, type PostResult, type Target, targetOf } from './post.ts';
 import { Signer } from './sign.ts';
 
 const compress = promisify(gzip);
@@ -28,17 +28,45 @@ export interface RequestDependencies {
   readonly agentWith: (tls: MutualTls) => Agent;
 }
 
-export interface Sent {
+/** What a request came to, to be looked at without what lets one in. */
+export class Sent {
   readonly result: PostResult;
+  readonly #headers: readonly string[];
+  readonly #signIn: SignIn;
+
+  /** @param headers as they were sent: name and value in turn */
+  constructor(result: PostResult, headers: readonly string[], signIn: SignIn) {
+    this.result = result;
+    this.#headers = headers;
+    this.#signIn = signIn;
+  }
+
   /** Name and value in turn, masked. */
-  readonly headers: () => readonly string[];
+  headers(): readonly string[] {
+    return this.#signIn.masked(this.#headers);
+  }
+
   /** The beginning of the answer's body, masked as well, or why there was none. */
-  readonly answer: (maxLength: number) => string;
+  answer(maxLength: number): string {
+    return this.#answer().slice(0, maxLength);
+  }
+
+  #answer(): string {
+    switch (this.result.kind) {
+      case 'answered':
+        // Before it is cut: a piece of a secret would not be known as one.
+        return this.#signIn.maskedText(this.result.body.toString('utf8'));
+      case 'unanswered':
+        return this.result.reason;
+      case 'aborted':
+        return 'given up';
+    }
+  }
 }
 
 export class Requests {
   readonly #deps: RequestDependencies;
-  readonly #url: URL;
+  readonly #target: Target;
   readonly #gzips: boolean;
   readonly #signer: Signer;
   readonly #signIn: SignIn;
@@ -47,7 +75,7 @@ export class Requests {
   constructor(webhook: Webhook, deps: RequestDependencies) {
     const { vault, post, clock, agentWith } = deps;
     this.#deps = deps;
-    this.#url = new URL(webhook.url);
+    this.#target = targetOf(new URL(webhook.url));
     this.#gzips = webhook.sending.gzip;
     const own = dialectNamed(webhook.dialect).signature;
     const kinds = new Set<WebhookKey['kind']>([
@@ -75,15 +103,17 @@ export class Requests {
     signal: AbortSignal,
   ): Promise<Sent> {
     const { id, contentType, body, extra } = request;
-    let access: readonly string[];
-    try {
-      access = await this.#signIn.headers(signal);
-    } catch (error) {
-      if (!(error instanceof SignInError)) throw error;
-      const result: PostResult = signal.aborted
-        ? { kind: 'aborted' }
-        : { kind: 'unanswered', reason: error.message };
-      return { result, headers: () => [], answer: () => error.message };
+    let access = this.#signIn.headers(signal);
+    if (access instanceof Promise) {
+      try {
+        access = await access;
+      } catch (error) {
+        if (!(error instanceof SignInError)) throw error;
+        const result: PostResult = signal.aborted
+          ? { kind: 'aborted' }
+          : { kind: 'unanswered', reason: error.message };
+        return new Sent(result, [], this.#signIn);
+      }
     }
     const headers = [
       'content-type',
@@ -98,27 +128,11 @@ export class Requests {
     // Receivers see what was signed when they have unpacked it, as their frameworks do before their code runs.
     const sent = this.#gzips ? await compress(body) : body;
     const result = await this.#deps.post(
-      { url: this.#url, headers, body: sent, dispatcher: this.#agent },
+      { target: this.#target, headers, body: sent, dispatcher: this.#agent },
       signal,
     );
     if (result.kind === 'answered' && result.status === 401) this.#signIn.refused();
-    return {
-      result,
-      headers: () => this.#signIn.masked(headers),
-      answer: (maxLength) => this.#answer(result).slice(0, maxLength),
-    };
-  }
-
-  #answer(result: PostResult): string {
-    switch (result.kind) {
-      case 'answered':
-        // Before it is cut: a piece of a secret would not be known as one.
-        return this.#signIn.maskedText(result.body.toString('utf8'));
-      case 'unanswered':
-        return result.reason;
-      case 'aborted':
-        return 'given up';
-    }
+    return new Sent(result, headers, this.#signIn);
   }
 
   async close(): Promise<void> {

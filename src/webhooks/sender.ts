@@ -173,10 +173,15 @@ export class Sender {
     const { replay } = this.#stream;
     while (!this.#stopping.signal.aborted) {
       const nowMs = clock.now();
-      const full = await this.#collector.full(nowMs);
-      if (full !== undefined) return this.#open(full);
+      const full = this.#collector.atOnce(nowMs) ?? (await this.#collector.full(nowMs));
       const { dueAtMs = Infinity } = this.#collector;
-      if (dueAtMs <= nowMs || replay !== undefined) return this.#open(this.#collector.close());
+      if (full !== undefined || dueAtMs <= nowMs || replay !== undefined) {
+        const batch = full ?? this.#collector.close();
+        if (batch !== undefined) this.#state.progress = opened(this.#state.progress, batch);
+        // One of several is stored before it is sent for the first time.
+        if (batch !== undefined && this.#recipe.maxEvents > 1) await this.#state.save(true);
+        return batch;
+      }
       this.#pass(saveAfterPassed);
       const digestAtMs = this.#digests.closesAtMs;
       if (digestAtMs <= nowMs) {
@@ -200,14 +205,6 @@ export class Sender {
     if (inFlight.length > 0 || search !== undefined || passedId === undefined) return;
     if (passedId - cursorId < many) return;
     this.#state.moved(passed(this.#state.progress, passedId));
-  }
-
-  /** Stores a batch of several before it is sent for the first time. */
-  async #open(batch: Batch | undefined): Promise<Batch | undefined> {
-    if (batch === undefined) return undefined;
-    this.#state.progress = opened(this.#state.progress, batch);
-    if (this.#recipe.maxEvents > 1) await this.#state.save(true);
-    return batch;
   }
 
   /** Waits until the first batch in flight is due again, and sends it. */
@@ -255,8 +252,10 @@ export class Sender {
     const attempt = await this.#attempts.make(batch);
     if (attempt === undefined) return;
     const { verdict } = attempt;
-    if (verdict === 'taken') await this.#taken(attempt);
-    else if (verdict === 'gone') {
+    if (verdict === 'taken') {
+      const rest = this.#taken(attempt);
+      if (rest !== undefined) await rest;
+    } else if (verdict === 'gone') {
       const notice = goneNotice(this.#stream.webhook, attempt.endedAtMs);
       await this.#patience.switchOff('gone', notice);
     } else if (verdict === 'content') await this.#refused(attempt, 'content');
@@ -270,30 +269,30 @@ export class Sender {
     return startedAtMs - (batch.refusedSinceMs ?? Infinity) >= slowSearchAfterMs;
   }
 
-  async #taken({ batch, again, endedAtMs: nowMs }: Attempt): Promise<void> {
-    const waitMs = retryWaitMs(1, this.#deps.random.unit());
-    const before = this.#state.progress;
-    const outcome =
-      again.length === 0
-        ? taken(before, batch, nowMs)
-        : takenInPart(before, batch, { only: again, nowMs, waitMs });
-    const inDigest = again.length === 0 ? batch.items : batch.items.filter(({ id }) => !again.includes(id));
-    this.#state.journal.taken(batch, nowMs, again.length === 0 ? undefined : again);
-    if (this.#stream.replay?.isOfSetAside === true) this.#state.journal.takenAgain(batch);
+  /** @returns what has to be done before the next request, undefined if nothing has: this is done for every request */
+  #taken({ batch, again, endedAtMs: nowMs }: Attempt): Promise<void> | undefined {
+    const { journal, progress: before } = this.#state;
+    const outcome = again.length === 0 ? taken(before, batch, nowMs) : this.#inPart(batch, again, nowMs);
+    journal.taken(batch, nowMs, again.length === 0 ? undefined : again);
+    if (this.#stream.replay?.isOfSetAside === true) journal.takenAgain(batch);
     const { digest } = outcome.progress;
-    const lastNumber = batch.firstNumber + batch.events - 1;
     this.#state.moved(
       digest === undefined
         ? outcome.progress
-        : { ...outcome.progress, digest: counted(digest, inDigest, batch.firstNumber, lastNumber) },
+        : { ...outcome.progress, digest: counted(digest, batch, new Set(again)) },
     );
-    if (before.search !== undefined || again.length > 0) {
-      this.#isHeld = true;
-      this.#collector = this.#collectOn();
-      await this.#setAside(outcome.setAside, []);
-      return;
+    if (before.search === undefined && again.length === 0) {
+      this.#state.saveAside();
+      return undefined;
     }
-    this.#state.saveAside();
+    this.#isHeld = true;
+    this.#collector = this.#collectOn();
+    return this.#setAside(outcome.setAside, []);
+  }
+
+  #inPart(batch: Batch, only: readonly number[], nowMs: number): Outcome {
+    const waitMs = retryWaitMs(1, this.#deps.random.unit());
+    return takenInPart(this.#state.progress, batch, { only, nowMs, waitMs });
   }
 
   async #refused(attempt: Attempt, kind: 'content' | 'slow'): Promise<void> {

@@ -57,9 +57,13 @@ class WebhookService implements AsyncDisposable {
   constructor(dependencies: WebhookServiceDependencies) {
     this.#clock = dependencies.clock;
     const slots = new Slots(dependencies.clock, this.#closing.signal);
-    const acquire: Slots['acquire'] = async (kind, signal) =>
-      this.#whenHeld(await slots.acquire(kind, signal), signal);
-    this.#deps = { ...dependencies, slots: { acquire } };
+    this.#deps = {
+      ...dependencies,
+      slots: {
+        take: (kind) => (this.#mayBeLost ? undefined : slots.take(kind)),
+        acquire: async (kind, signal) => this.#whenHeld(await slots.acquire(kind, signal), signal),
+      },
+    };
   }
 
   async start(): Promise<void> {
@@ -132,13 +136,16 @@ class WebhookService implements AsyncDisposable {
     }
   }
 
+  get #mayBeLost(): boolean {
+    return this.#clock.now() - this.#sharedAtMs > silentForMs;
+  }
+
   /**
    * Nothing is sent while others may be sending for the same endpoint: a process that was paused asks first, and its
    * senders are stopped if they have lost what they sent for.
    */
   async #whenHeld(slot: Slot | undefined, signal: AbortSignal): Promise<Slot | undefined> {
-    const mayBeLost = () => this.#clock.now() - this.#sharedAtMs > silentForMs;
-    for (let asked = 0; mayBeLost() && !signal.aborted; asked++) {
+    for (let asked = 0; this.#mayBeLost && !signal.aborted; asked++) {
       if (asked > 0) await this.#clock.sleep(askAgainMs, signal);
       await this.#share();
     }

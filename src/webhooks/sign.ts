@@ -3,15 +3,10 @@
  * that neither an old request nor another's body can be passed off as a new one. Keys for it, and for dialects that have
  * a signature of their own.
  */
-import {
-  createHmac,
-  createPrivateKey,
-  generateKeyPairSync,
-  type KeyObject,
-  sign as signWith,
-} from 'node:crypto';
+import { createPrivateKey, generateKeyPairSync, type KeyObject, sign as signWith } from 'node:crypto';
 import type { Random } from '../platform/clock.ts';
 import type { WebhookKey } from '../store/contract/webhooks.ts';
+import { type Hmac, hmacSha256 } from '../tokens/hmac.ts';
 import type { OwnSignature } from './dialects/contract/dialect.ts';
 
 const hmacPrefix = 'whsec_';
@@ -35,11 +30,7 @@ export function makeKey(kind: WebhookKey['kind'], random: Pick<Random, 'bytes'>)
     case 'v1a': {
       // Standard Webhooks: seed and public key, in base64, are the private key.
       const seed = random.bytes(secretBytes);
-      const pair = createPrivateKey({
-        key: Buffer.concat([ed25519Head, seed]),
-        format: 'der',
-        type: 'pkcs8',
-      });
+      const pair = privateKeyOf(Buffer.concat([ed25519Head, seed]));
       const point = Buffer.from(pair.export({ format: 'jwk' }).x ?? '', 'base64url');
       return {
         secret: privatePrefix + Buffer.concat([seed, point]).toString('base64'),
@@ -57,11 +48,10 @@ export function makeKey(kind: WebhookKey['kind'], random: Pick<Random, 'bytes'>)
 }
 
 /** A key that is ready to sign. */
-interface SigningKey {
-  readonly kind: WebhookKey['kind'];
-  readonly key: Buffer | KeyObject;
-  readonly expiresAtMs: number;
-}
+type SigningKey = { readonly expiresAtMs: number } & (
+  | { readonly kind: 'v1'; readonly hmac: Hmac }
+  | { readonly kind: 'v1a' | 'ecdsa-p256'; readonly key: KeyObject }
+);
 
 /** All that signs the requests of an endpoint. */
 export class Signer {
@@ -74,11 +64,7 @@ export class Signer {
     own: OwnSignature | undefined,
   ) {
     this.#own = own;
-    this.#keys = keys.map(({ key, secret }) => ({
-      kind: key.kind,
-      key: opened(key.kind, secret),
-      expiresAtMs: key.expiresAtMs ?? Infinity,
-    }));
+    this.#keys = keys.map(({ key, secret }) => opened(key, secret));
   }
 
   /** The headers of a signed request, as name and value in turn. */
@@ -86,16 +72,16 @@ export class Signer {
     const timestamp = `${Math.floor(nowMs / 1000)}`;
     const signatures: string[] = [];
     const own: string[] = [];
-    for (const { kind, key, expiresAtMs } of this.#keys) {
-      if (expiresAtMs <= nowMs) continue;
-      if (kind === 'v1') {
-        const mac = createHmac('sha256', key).update(`${id}.${timestamp}.`).update(body).digest('base64');
-        signatures.push(`v1,${mac}`);
-      } else if (kind === 'v1a') {
-        const signed = Buffer.concat([Buffer.from(`${id}.${timestamp}.`), body]);
-        signatures.push(`v1a,${signWith(null, signed, key).toString('base64')}`);
+    for (const one of this.#keys) {
+      if (one.expiresAtMs <= nowMs) continue;
+      const head = `${id}.${timestamp}.`;
+      if (one.kind === 'v1') {
+        signatures.push(`v1,${Buffer.from(one.hmac(head, body), 'latin1').toString('base64')}`);
+      } else if (one.kind === 'v1a') {
+        const signed = Buffer.concat([Buffer.from(head), body]);
+        signatures.push(`v1a,${signWith(null, signed, one.key).toString('base64')}`);
       } else if (own.length === 0 && this.#own !== undefined) {
-        own.push(...this.#own.headers({ timeMs: nowMs, body, key: key as KeyObject }));
+        own.push(...this.#own.headers({ timeMs: nowMs, body, key: one.key }));
       }
     }
     return [
@@ -110,15 +96,21 @@ export class Signer {
   }
 }
 
-function opened(kind: WebhookKey['kind'], secret: string): Buffer | KeyObject {
+function opened({ kind, expiresAtMs = Infinity }: WebhookKey, secret: string): SigningKey {
   switch (kind) {
     case 'v1':
-      return Buffer.from(secret.slice(hmacPrefix.length), 'base64');
+      return {
+        kind,
+        hmac: hmacSha256(Buffer.from(secret.slice(hmacPrefix.length), 'base64')),
+        expiresAtMs,
+      };
     case 'v1a': {
       const seed = Buffer.from(secret.slice(privatePrefix.length), 'base64').subarray(0, secretBytes);
-      return createPrivateKey({ key: Buffer.concat([ed25519Head, seed]), format: 'der', type: 'pkcs8' });
+      return { kind, key: privateKeyOf(Buffer.concat([ed25519Head, seed])), expiresAtMs };
     }
     case 'ecdsa-p256':
-      return createPrivateKey({ key: Buffer.from(secret, 'base64'), format: 'der', type: 'pkcs8' });
+      return { kind, key: privateKeyOf(Buffer.from(secret, 'base64')), expiresAtMs };
   }
 }
+
+const privateKeyOf = (der: Buffer): KeyObject => createPrivateKey({ key: der, format: 'der', type: 'pkcs8' });

@@ -34,11 +34,16 @@ export class Slots {
     this.#closing = closing;
   }
 
+  /** A place that is free, undefined if none is. */
+  take(kind: 'quick' | 'probe'): Slot | undefined {
+    return kind === 'quick' ? this.#takeQuick() : this.#takeProbe();
+  }
+
   /** @returns undefined when the signal aborted first */
   async acquire(kind: 'quick' | 'probe', signal: AbortSignal): Promise<Slot | undefined> {
     const waiters = kind === 'quick' ? this.#quickWaiters : this.#probeWaiters;
     while (!signal.aborted) {
-      const slot = kind === 'quick' ? this.#takeQuick() : this.#takeProbe();
+      const slot = this.take(kind);
       if (slot !== undefined) return slot;
       const granted = new Promise<void>((resolve) => {
         const grant = () => {

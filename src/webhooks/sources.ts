@@ -4,8 +4,13 @@ import type { EventLog, LogPage } from '../store/contract/log.ts';
 import type { StreamProgress } from '../store/contract/webhook-progress.ts';
 import type { ReplaySelection, Webhook, WebhookStore } from '../store/contract/webhooks.ts';
 
-/** How many events one read may return, and how many it may look over for them. */
-const pageEvents = 1000;
+/**
+ * How many events one read may return: a batch, within these. Where each event is a request of its own, more would lie in
+ * memory for long, and what grows old there is what the garbage collector works on.
+ */
+const leastPageEvents = 100;
+const mostPageEvents = 1000;
+/** How many it may look over for them. */
 const pageScan = 5000;
 
 /** The wanted events after an id, in the order of the log, at most a page of them. */
@@ -22,9 +27,12 @@ export interface Stream {
   readonly replay: { readonly id: number; readonly isOfSetAside: boolean } | undefined;
 }
 
-export function liveSource(log: EventLog, webhook: Pick<Webhook, 'accountId' | 'types'>): Source {
-  const { accountId, types } = webhook;
-  return (afterId) => log.readAfter({ accountId, afterId, types, limit: pageEvents, scanLimit: pageScan });
+export function liveSource(
+  log: EventLog,
+  { accountId, types, limits }: Pick<Webhook, 'accountId' | 'types' | 'limits'>,
+): Source {
+  const limit = Math.min(Math.max(limits.count, leastPageEvents), mostPageEvents);
+  return (afterId) => log.readAfter({ accountId, afterId, types, limit, scanLimit: pageScan });
 }
 
 export function replaySource(
@@ -59,11 +67,11 @@ export function replaySource(
           accountId: webhook.accountId,
           webhookId: webhook.id,
           afterId,
-          limit: pageEvents,
+          limit: mostPageEvents,
         });
         const events = kept.map(({ event }) => event).filter(({ id }) => id <= selection.lastId);
         const scannedTo = events.at(-1)?.id ?? selection.lastId;
-        return { events, scannedTo, atEnd: kept.length < pageEvents || events.length < kept.length };
+        return { events, scannedTo, atEnd: kept.length < mostPageEvents || events.length < kept.length };
       };
   }
 }

@@ -8,7 +8,6 @@
  * was an outage. A batch of one event has nothing else in it, so the search goes on with the batches that follow.
  */
 import { hash } from 'node:crypto';
-import type { LoggedEvent } from '../events/types.ts';
 import type {
   DigestState,
   InFlightBatch,
@@ -312,16 +311,13 @@ export function digestFailed(
   };
 }
 
-/** Counts events that were taken. */
-export function counted(
-  digest: DigestState,
-  events: readonly LoggedEvent[],
-  firstNumber: number,
-  lastNumber: number,
-): DigestState {
+/** Counts the events of a batch that were taken. */
+export function counted(digest: DigestState, batch: Batch, except: ReadonlySet<number>): DigestState {
+  const { firstNumber, events, items } = batch;
   const counts: Record<string, number> = { ...digest.counts };
   let chain = digest.hash;
-  for (const { id, type } of events) {
+  for (const { id, type } of items) {
+    if (except.has(id)) continue;
     counts[type] = (counts[type] ?? 0) + 1;
     chain = hash('sha256', `${chain}${id}`);
   }
@@ -330,6 +326,6 @@ export function counted(
     counts,
     hash: chain,
     firstNumber: digest.firstNumber === 0 ? firstNumber : Math.min(digest.firstNumber, firstNumber),
-    lastNumber: Math.max(digest.lastNumber, lastNumber),
+    lastNumber: Math.max(digest.lastNumber, firstNumber + events - 1),
   };
 }

@@ -2,14 +2,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BuiltInReceiver } from '../../src/webhooks/built-in-receiver.ts';
-import type { PostResult } from '../../src/webhooks/post.ts';
+import { type PostResult, targetOf } from '../../src/webhooks/post.ts';
 import type { SimulatorStore } from '../../src/store/contract/simulator.ts';
 import { StoreBusyError } from '../../src/store/contract/store.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 
 const signal = new AbortController().signal;
 const request = (url: string, body = '[]') => ({
-  url: new URL(url),
+  target: targetOf(new URL(url)),
   headers: ['content-type', 'application/json', 'webhook-id', 'b1'],
   body: Buffer.from(body),
 });
@@ -22,7 +22,7 @@ test('an account’s address takes requests without a connection; a guessed one 
       kept.filter(({ accountId }) => accountId === id).map((one, number) => ({ ...one, number })),
   });
   const passed: string[] = [];
-  const post = receiver.before(async ({ url }): Promise<PostResult> => {
+  const post = receiver.before(async ({ target: { url } }): Promise<PostResult> => {
     passed.push(url.href);
     return { kind: 'unanswered', reason: 'the network' };
   });

@@ -11,8 +11,8 @@ import { turnOfTheLoop } from '../../src/platform/turn.ts';
 import type { EventLog } from '../../src/store/contract/log.ts';
 import { answer, hang, Receiver, take, World } from './world.ts';
 
-/** Events that one read of the log may bring, and so the most that a sender which waits may hold. */
-const page = 1000;
+/** Events that one read of the log may bring to an endpoint without batches, and so the most that it holds while it waits. */
+const page = 100;
 
 describe('for an event', () => {
   test('a batch of a thousand is one request and one commit', async () => {

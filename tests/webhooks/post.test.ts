@@ -5,7 +5,7 @@ import { createServer, type Socket } from 'node:net';
 import { describe, test } from 'node:test';
 import { guardedAgent } from '../../src/platform/guard-agent.ts';
 import { systemResolve } from '../../src/platform/guard-resolve.ts';
-import { openPost, type PostResult } from '../../src/webhooks/post.ts';
+import { openPost, type PostResult, targetOf } from '../../src/webhooks/post.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { loopbackGuard } from './world.ts';
 
@@ -25,8 +25,8 @@ async function postTo(
   await once(server, 'listening');
   const { port } = server.address() as { port: number };
   const asked = once(server, 'connection').then(([socket]) => once(socket as Socket, 'data'));
-  const url = new URL(`http://127.0.0.1:${port}/`);
-  const result = openPost(dispatcher, clock).post({ url, headers: [], body: Buffer.from('{}') }, never);
+  const target = targetOf(new URL(`http://127.0.0.1:${port}/`));
+  const result = openPost(dispatcher, clock).post({ target, headers: [], body: Buffer.from('{}') }, never);
   await asked;
   await meanwhile(clock);
   try {
@@ -117,13 +117,39 @@ describe('a receiver that', () => {
   test('does not listen is told so', async () => {
     const dispatcher = guardedAgent(loopbackGuard, systemResolve());
     const { post } = openPost(dispatcher, new ManualClock());
-    const request = { url: new URL('http://127.0.0.1:21999/'), headers: [], body: Buffer.from('{}') };
-    assert.deepEqual(await post(request, never), {
+    const to = (url: string) => ({ target: targetOf(new URL(url)), headers: [], body: Buffer.from('{}') });
+    assert.deepEqual(await post(to('http://127.0.0.1:21999/'), never), {
       kind: 'unanswered',
       reason: 'the connection was refused',
     });
-    const gone = await post({ ...request, url: new URL('http://[::1]:21999/') }, never);
+    const gone = await post(to('http://[::1]:21999/'), never);
     assert.deepEqual(gone, { kind: 'unanswered', reason: '::1 has an address that is not public' });
     await dispatcher.destroy();
   });
+});
+
+test('one signal gives up all of its requests at once, under way or still waiting, and nobody else’s', async () => {
+  const dispatcher = guardedAgent(loopbackGuard, systemResolve());
+  const { post } = openPost(dispatcher, new ManualClock());
+  const sockets: Socket[] = [];
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined);
+    sockets.push(socket);
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const target = targetOf(new URL(`http://127.0.0.1:${(server.address() as { port: number }).port}/`));
+  const request = { target, headers: [], body: Buffer.from('{}') };
+  const mine = new AbortController();
+  const others = post(request, never);
+  const early = post(request, mine.signal);
+  await once(server, 'connection');
+  const late = post(request, mine.signal);
+  mine.abort();
+  assert.deepEqual(await Promise.all([early, late]), [{ kind: 'aborted' }, { kind: 'aborted' }]);
+  assert.deepEqual(await post(request, mine.signal), { kind: 'aborted' }, 'nor does one begin after it');
+  for (const socket of sockets) socket.write(head(0));
+  const { kind } = await others;
+  assert.equal(kind, 'answered');
+  await dispatcher.destroy();
+  server.close();
 });

@@ -1,6 +1,6 @@
 /** The event log's reading side: after a cursor, of a message, one by its id. */
 import type { EventType, LoggedEvent, VisitorKind } from '../../events/types.ts';
-import type { EventLog } from '../contract/log.ts';
+import type { EventLog, LogPage } from '../contract/log.ts';
 import type { Reader } from './statements.ts';
 import { finishedAtMs } from './visit-reads.ts';
 import { endOfIds, type IdWindows, inside } from './windows.ts';
@@ -150,26 +150,19 @@ export function eventLog(
     finishedAtMs: (messageIds) => finishedAtMs(reader, messageIds),
     subscribe,
     lastId: (accountId) => lastEventId(reader, windows, accountId),
-    async readAfter({ accountId, afterId, types, limit, scanLimit }) {
-      const scan = await scanAfter(reader, windows, { accountId, afterId, scanLimit });
-      if (scan.last === null) return { events: [], scannedTo: afterId, atEnd: true };
-      const { clause, values } = typeFilter(types);
-      const events = (
-        await reader.tuples<EventTuple>(
-          `SELECT ${eventColumns} FROM events WHERE account_id = ? AND id > ? AND id <= ?${clause} ORDER BY id LIMIT ?`,
-          accountId,
-          afterId,
-          scan.last,
-          ...values,
-          limit,
-        )
-      ).map(toEvent);
-      const full = events.length === limit;
-      return {
-        events,
-        scannedTo: full ? (events.at(-1)?.id ?? scan.last) : scan.last,
-        atEnd: !full && scan.toEnd,
-      };
+    async readAfter(input) {
+      const { limit, scanLimit } = input;
+      const most = Math.min(limit, scanLimit);
+      // Where most events are wanted this is all: looking on over thousands for a page of a hundred costs more than the page.
+      const first = await pageAfter(reader, windows, { ...input, scanLimit: most });
+      if (first.atEnd || first.events.length === limit || most === scanLimit) return first;
+      const rest = await pageAfter(reader, windows, {
+        ...input,
+        afterId: first.scannedTo,
+        limit: limit - first.events.length,
+        scanLimit: scanLimit - most,
+      });
+      return { ...rest, events: [...first.events, ...rest.events] };
     },
     ofMessage: (accountId, messageId) => storyOf(reader, windows, { accountId, messageId }),
     async byId(accountId, eventId) {
@@ -181,6 +174,32 @@ export function eventLog(
       return row === undefined ? undefined : toEvent(row);
     },
     countAfter: (input) => countAfter(reader, windows, input),
+  };
+}
+
+async function pageAfter(
+  reader: Reader,
+  windows: IdWindows,
+  { accountId, afterId, types, limit, scanLimit }: Parameters<EventLog['readAfter']>[0],
+): Promise<LogPage> {
+  const scan = await scanAfter(reader, windows, { accountId, afterId, scanLimit });
+  if (scan.last === null) return { events: [], scannedTo: afterId, atEnd: true };
+  const { clause, values } = typeFilter(types);
+  const events = (
+    await reader.tuples<EventTuple>(
+      `SELECT ${eventColumns} FROM events WHERE account_id = ? AND id > ? AND id <= ?${clause} ORDER BY id LIMIT ?`,
+      accountId,
+      afterId,
+      scan.last,
+      ...values,
+      limit,
+    )
+  ).map(toEvent);
+  const full = events.length === limit;
+  return {
+    events,
+    scannedTo: full ? (events.at(-1)?.id ?? scan.last) : scan.last,
+    atEnd: !full && scan.toEnd,
   };
 }
 
