@@ -83,7 +83,8 @@ async function answerOf(method: string, path: string, body?: Body): Promise<Resp
   if (response.ok) return response;
   const answer = (await response.json().catch(() => ({}))) as Refusal;
   const { code, message, field } = answer.error ?? { code: 'unknown', message: response.statusText };
-  if (code === 'session-ended') onSignedOut();
+  // Without its cookie, as after signing out in another tab, a page is taken for a program that forgot its token.
+  if (code === 'session-ended' || code === 'token-missing') onSignedOut();
   throw new ApiError(response.status, code, message, field);
 }
 

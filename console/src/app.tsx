@@ -33,7 +33,7 @@ import { WebhookPage } from './pages/webhook.tsx';
 import { Webhooks } from './pages/webhooks.tsx';
 import { Welcome } from './pages/welcome.tsx';
 import { follow, go, useAddress } from './router.ts';
-import { type Session, SessionContext } from './session.ts';
+import { isAtLeast, roleOfPage, type Session, SessionContext, useSession } from './session.ts';
 
 export function App() {
   const [language, choose] = useState<Language>(firstLanguage);
@@ -65,8 +65,9 @@ function Gate() {
   const { pathname } = address;
   const loaded = useLoaded<Session>(pathname === '/welcome' ? undefined : '/api/session');
   const { data: session, error, reload } = loaded;
-  useEffect(() => whenSignedOut(reload), [reload]);
   const isIn = session !== undefined && error === undefined;
+  // Who is out already is not asked again: each answer would be the next question.
+  useEffect(() => whenSignedOut(isIn ? reload : () => {}), [reload, isIn]);
   useEffect(() => {
     if (isIn && pathname === signInPath) go(pathAfter(address), { replace: true });
   }, [isIn, pathname]);
@@ -90,8 +91,24 @@ function Gate() {
   );
 }
 
+/** Kinds of things of which each has a page of its own. */
+const withPages = new Set(['messages', 'webhooks', 'templates']);
+
+/** Whether a path may be a page's, as far as its form tells. */
+function isPageAddress(path: string): boolean {
+  if (path === '/templates/new' || path === '/suppressions/import') return true;
+  const [, first = '', id = '', third = '', ...rest] = path.split('/');
+  if (rest.length > 0) return false;
+  if (id === '' && third === '') return true;
+  const isVersions = first === 'templates' && third === 'versions';
+  return withPages.has(first) && /^[1-9]\d{0,14}$/.test(id) && (third === '' || isVersions);
+}
+
 function Content({ path }: { readonly path: string }) {
+  const { session } = useSession();
   const [, first = '', second = '', third = ''] = path.split('/');
+  if (!isAtLeast(session.account.role, roleOfPage(path))) return <NotAllowed />;
+  if (!isPageAddress(path)) return <NotFound />;
   switch (first) {
     case '':
     case 'messages':
@@ -123,6 +140,17 @@ function Content({ path }: { readonly path: string }) {
     default:
       return <NotFound />;
   }
+}
+
+function NotAllowed() {
+  const { states, refusals } = useWords();
+  return (
+    <Page title={states.notAllowed}>
+      <Empty icon="inbox" title={states.notAllowed}>
+        <p>{refusals['role-missing']}</p>
+      </Empty>
+    </Page>
+  );
 }
 
 function NotFound() {

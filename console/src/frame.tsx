@@ -1,20 +1,19 @@
 /** What surrounds every page of the signed-in: where one can go, which account it is, language and appearance. */
 import type { ComponentChildren } from 'preact';
-import { useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { call } from './api.ts';
 import { useSpeech, type Language } from './language.ts';
 import type { Words } from './words/en.ts';
 import { Icon, type IconName } from './parts/icons.tsx';
 import { Segments } from './parts/page.tsx';
 import { go } from './router.ts';
-import { isAtLeast, type Role, useSession } from './session.ts';
+import { isAtLeast, roleOfPage, useSession } from './session.ts';
 import { chosenTheme, setTheme, themes } from './theme.ts';
 
 interface Entry {
   readonly path: string;
   readonly icon: IconName;
   readonly name: keyof Words['nav'] & IconName;
-  readonly role?: Role;
 }
 
 const entries: readonly Entry[] = [
@@ -25,10 +24,10 @@ const entries: readonly Entry[] = [
   { path: '/templates', icon: 'templates', name: 'templates' },
   { path: '/domains', icon: 'domains', name: 'domains' },
   { path: '/suppressions', icon: 'suppressions', name: 'suppressions' },
-  { path: '/first-steps', icon: 'steps', name: 'steps', role: 'developer' },
+  { path: '/first-steps', icon: 'steps', name: 'steps' },
   { path: '/settings', icon: 'settings', name: 'settings' },
-  { path: '/users', icon: 'users', name: 'users', role: 'owner' },
-  { path: '/audit', icon: 'audit', name: 'audit', role: 'owner' },
+  { path: '/users', icon: 'users', name: 'users' },
+  { path: '/audit', icon: 'audit', name: 'audit' },
   { path: '/profile', icon: 'profile', name: 'profile' },
 ];
 
@@ -39,7 +38,8 @@ export function Frame({ path, children }: { readonly path: string; readonly chil
   const { session } = useSession();
   const [open, setOpen] = useState(false);
   const here = path === '/' ? home : path;
-  const allowed = entries.filter(({ role }) => isAtLeast(session.account.role, role ?? 'support'));
+  const allowed = entries.filter(({ path }) => isAtLeast(session.account.role, roleOfPage(path)));
+  const content = useFocusOf(path);
   return (
     <div class="frame">
       <a class="skip" href="#content">
@@ -71,11 +71,29 @@ export function Frame({ path, children }: { readonly path: string; readonly chil
         </nav>
         <Foot />
       </header>
-      <main class="main" id="content" tabIndex={-1}>
+      <main class="main" id="content" tabIndex={-1} ref={content}>
         {children}
       </main>
     </div>
   );
+}
+
+/**
+ * Where the keyboard goes with another page: the link that led there is gone, and without this the next Tab would
+ * begin at the top of everything again.
+ */
+function useFocusOf(path: string) {
+  const content = useRef<HTMLElement>(null);
+  const shown = useRef(path);
+  useEffect(() => {
+    const { current } = content;
+    // A field of the new page that took the focus itself keeps it.
+    if (shown.current !== path && !current?.contains(document.activeElement)) {
+      current?.focus({ preventScroll: true });
+    }
+    shown.current = path;
+  }, [path]);
+  return content;
 }
 
 function AccountChoice() {

@@ -43,6 +43,8 @@ export function follow(event: MouseEvent): boolean {
   const plain = event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;
   if (link === null || !plain || link.target !== '' || link.origin !== location.origin) return false;
   if (link.hasAttribute('download') || link.pathname.startsWith('/api/')) return false;
+  // To a place within the page: the browser moves there itself, with the keyboard's focus.
+  if (link.getAttribute('href')?.startsWith('#')) return false;
   event.preventDefault();
   go(link.pathname + link.search + link.hash);
   return true;

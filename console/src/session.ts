@@ -8,6 +8,18 @@ const roles: readonly Role[] = ['support', 'developer', 'owner'];
 
 export const isAtLeast = (role: Role, wanted: Role): boolean => roles.indexOf(role) >= roles.indexOf(wanted);
 
+/** Pages that are not for everybody; those that anybody may look at are not listed. */
+const pageRoles: Readonly<Record<string, Role>> = {
+  '/first-steps': 'developer',
+  '/suppressions/import': 'developer',
+  '/templates/new': 'developer',
+  '/users': 'owner',
+  '/audit': 'owner',
+};
+
+/** Whom a page is for, at least. */
+export const roleOfPage = (path: string): Role => pageRoles[path] ?? 'support';
+
 export interface AccountRef {
   readonly id: number;
   readonly name: string;

@@ -3,6 +3,16 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Credentials } from '../accept/credentials.ts';
 import { ApiError } from './errors.ts';
 
+declare module 'fastify' {
+  interface FastifyRequest {
+    /**
+     * For an answer that goes on for long: whether its reader would still be let in. Sets `account` and `person` anew.
+     * @throws ApiError
+     */
+    authenticateAgain: (() => Promise<void>) | undefined;
+  }
+}
+
 /** @returns a hook that sets `request.account` or refuses */
 export function authentication(credentials: Pick<Credentials, 'byToken'>) {
   return async function authenticate(request: FastifyRequest, reply: FastifyReply): Promise<void> {

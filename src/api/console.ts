@@ -59,7 +59,10 @@ interface BuiltFile {
   readonly zipped: Buffer;
 }
 
-export function consoleRoutes(app: App, folder: string): void {
+/** Answers a browser that was led to an address of nobody's: the console says so there, in the reader's language. */
+export type ShowLost = (request: FastifyRequest, reply: FastifyReply) => Buffer | undefined;
+
+export function consoleRoutes(app: App, folder: string): ShowLost {
   const files = readBuilt(folder);
   const index = files.get('index.html');
 
@@ -67,9 +70,7 @@ export function consoleRoutes(app: App, folder: string): void {
     if (index === undefined) {
       throw new ApiError(503, 'console-missing', 'The console is not built: start the service by npm start');
     }
-    reply.header('content-security-policy', contentSecurityPolicy);
-    reply.header('cache-control', 'no-cache');
-    return send(index, request, reply);
+    return showIndex(index, request, reply);
   };
   for (const page of pages) app.get(page, showPage);
 
@@ -81,6 +82,19 @@ export function consoleRoutes(app: App, folder: string): void {
       return send(file, request, reply);
     });
   }
+
+  return (request, reply) => {
+    const { method, url, headers } = request;
+    const isPage = method === 'GET' && /\btext\/html\b/.test(headers.accept ?? '');
+    if (index === undefined || !isPage || /^\/(api|v1)\//.test(url)) return undefined;
+    return showIndex(index, request, reply.code(404));
+  };
+}
+
+function showIndex(index: BuiltFile, request: FastifyRequest, reply: FastifyReply): Buffer {
+  reply.header('content-security-policy', contentSecurityPolicy);
+  reply.header('cache-control', 'no-cache');
+  return send(index, request, reply);
 }
 
 function send({ type, plain, zipped }: BuiltFile, { headers }: FastifyRequest, reply: FastifyReply): Buffer {

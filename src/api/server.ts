@@ -26,7 +26,7 @@ import type { Admissions } from '../users/admissions.ts';
 import type { People } from '../users/people.ts';
 import type { Provider } from '../users/provider.ts';
 import { providerRoutes } from './provider-sign-in.ts';
-import { consoleRoutes } from './console.ts';
+import { consoleRoutes, type ShowLost } from './console.ts';
 import { answerBrokenRequest } from './broken-requests.ts';
 import { apiDocument } from './document.ts';
 import { envelope } from './envelopes.ts';
@@ -143,12 +143,13 @@ export async function buildApi(dependencies: ApiDependencies): Promise<App> {
   const { publicUrl, credentials, routes } = dependencies;
   const measure = requestMeter(dependencies.registry);
   const app = bareApp(dependencies, measure, routes.quick);
-  unknownRoutes(app);
+  const whenLost: { show?: ShowLost } = {};
+  unknownRoutes(app, (request, reply) => whenLost.show?.(request, reply));
   trackingNames(app, { mailSettings: dependencies.store.mailSettings, publicUrl });
   await apiDocument(app, publicUrl);
   const { queue, identity } = dependencies.store;
   operationsRoutes(app, { ...dependencies, measure, queue, identity });
-  consoleRoutes(app, dependencies.consoleFolder);
+  whenLost.show = consoleRoutes(app, dependencies.consoleFolder);
   for (const addRoutes of routes.open) await app.register(async (scope: App) => addRoutes(scope));
 
   const byToken = authentication(credentials);
@@ -160,10 +161,14 @@ export async function buildApi(dependencies: ApiDependencies): Promise<App> {
   const { provider } = dependencies;
   if (provider !== undefined) providerRoutes(app, { ...sessions, provider });
   await app.register(async (scope: App) => {
-    scope.addHook('onRequest', async (request, reply) => {
+    const authenticate = async (request: FastifyRequest, reply: FastifyReply) => {
       if (!(await bySession(request))) await byToken(request, reply);
+      await checkRole(request);
+    };
+    scope.addHook('onRequest', async (request, reply) => {
+      await authenticate(request, reply);
+      request.authenticateAgain = () => authenticate(request, reply);
     });
-    scope.addHook('onRequest', checkRole);
     scope.addHook('onSend', auditing(sessions));
     nativeRoutes(scope, own);
     ownSessionRoutes(scope, sessions);
@@ -210,7 +215,11 @@ function bareApp(
     forceCloseConnections: 'idle',
     return503OnClosing: true,
     routerOptions: { maxParamLength: 512 },
-    frameworkErrors: answerRefusal,
+    frameworkErrors: (error, request, reply) => {
+      // Refused before any hook.
+      reply.headers(securityHeaders);
+      answerRefusal(error, request, reply);
+    },
     clientErrorHandler: answerBrokenRequest,
   }).withTypeProvider<TypeBoxTypeProvider>() as App;
   app.setValidatorCompiler(validatorCompiler);
@@ -218,6 +227,7 @@ function bareApp(
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
   app.decorateRequest('account', null as never);
   app.decorateRequest('person', undefined);
+  app.decorateRequest('authenticateAgain', undefined);
   app.addHook('preClose', async () => {
     isClosing = true;
   });

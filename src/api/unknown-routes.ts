@@ -1,5 +1,6 @@
-/** Answers for what no route takes: 405 with the methods a path does take, else 404. */
+/** Answers for what no route takes: 405 with the methods a path does take, else 404, to browsers as a page. */
 import type { App } from './app.ts';
+import type { ShowLost } from './console.ts';
 import { ApiError, notFound } from './errors.ts';
 
 interface KnownPath {
@@ -7,8 +8,8 @@ interface KnownPath {
   readonly methods: Set<string>;
 }
 
-/** Call before any route is added. */
-export function unknownRoutes(app: App): void {
+/** Call before any route is added. @param showLost undefined where there is no console */
+export function unknownRoutes(app: App, showLost?: ShowLost): void {
   const paths = new Map<string, KnownPath>();
   app.addHook('onRoute', ({ url, method }) => {
     const known = paths.get(url) ?? { pattern: patternOf(url), methods: new Set<string>() };
@@ -20,6 +21,8 @@ export function unknownRoutes(app: App): void {
     const methods = [...paths.values()]
       .filter(({ pattern }) => pattern.test(path))
       .flatMap((known) => [...known.methods]);
+    const page = methods.length === 0 ? showLost?.(request, reply) : undefined;
+    if (page !== undefined) return reply.send(page);
     if (methods.length === 0) throw notFound('path');
     reply.header('allow', [...new Set(methods)].join(', '));
     throw new ApiError(405, 'method-not-allowed', `${request.method} is not for this path`);

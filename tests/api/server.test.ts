@@ -79,6 +79,11 @@ describe('a refusal', () => {
     assert.equal(method.headers['allow'], 'GET, HEAD');
     const badUrl = await api.call('GET', '/api/messages/%');
     assert.deepEqual([badUrl.status, badUrl.json.error.code], [404, 'not-found']);
+    const longUrl = await api.call('GET', `/messages/${'9'.repeat(600)}`);
+    assert.equal(longUrl.status, 414);
+    for (const { headers } of [badUrl, longUrl, await api.call('GET', '/%')]) {
+      assert.match(String(headers['content-security-policy']), /^default-src 'none'/);
+    }
     const badToken = await api.call('GET', '/c/%zz');
     assert.equal(badToken.status, 404);
     assert.doesNotMatch(JSON.stringify(badToken.json), /zz/);

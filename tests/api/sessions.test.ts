@@ -1,9 +1,13 @@
 /** People at the API: coming in, what a role may do, what another site cannot make a browser do, what is noted. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { eventStreamRoute } from '../../src/api/native/event-stream.ts';
+import type { Store } from '../../src/store/contract/store.ts';
 import type { Role } from '../../src/store/contract/users.ts';
+import { openSqliteStore } from '../../src/store/sqlite/open.ts';
 import { codeOf } from '../support/authenticator.ts';
-import { type ApiUnderTest, startApi } from './api-under-test.ts';
+import { ManualClock } from '../support/manual-clock.ts';
+import { type ApiUnderTest, startApi, startMs } from './api-under-test.ts';
 
 const console = { 'aftersend-console': '1' };
 const password = 'a password of some length';
@@ -174,5 +178,44 @@ describe('what a session may do', () => {
         ['ann@example.org', 'signIn', ''],
       ],
     );
+  });
+});
+
+describe('following the log', () => {
+  const beatMs = 15_000;
+
+  test('ends soon after the session or the token that it began with', async () => {
+    const clock = new ManualClock(startMs);
+    const stores: Store[] = [];
+    const follow = eventStreamRoute;
+    const native = [
+      (app: Parameters<typeof follow>[0]) => stores.forEach(({ log }) => follow(app, { log, clock })),
+    ];
+    await using api = await startApi({ routes: { open: [], native, msndr: [] } }, async (folder) => {
+      const store = await openSqliteStore(folder, 'serve');
+      stores.push(store);
+      return store;
+    });
+    const cookie = await join(api, 'ann@example.org', 'owner');
+    const sessions = await api.call('GET', '/api/sessions', as(cookie));
+    const tokens = await api.get('/api/tokens');
+    const ways: readonly (readonly [path: string, headers: Record<string, string>])[] = [
+      [`/api/tokens/${tokens.json.tokens[0].id}`, { authorization: `Bearer ${api.token}` }],
+      [`/api/sessions/${sessions.json.sessions[0].id}`, { cookie }],
+    ];
+    for (const [path, headers] of ways) {
+      const { body } = await fetch(`${api.url}/api/events/stream`, { headers });
+      const reader = body?.getReader();
+      assert.ok(reader);
+      const next = async () => Buffer.from((await reader.read()).value ?? []).toString();
+      assert.match(await next(), /: here/);
+      await clock.someoneSleeps();
+      await clock.advance(beatMs);
+      assert.match(await next(), /still here/, 'it goes on while it may');
+      await clock.someoneSleeps();
+      assert.equal((await api.call('DELETE', path, as(cookie))).status, 204);
+      await clock.advance(beatMs);
+      await assert.rejects(next(), /terminated/);
+    }
   });
 });

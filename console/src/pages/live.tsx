@@ -1,5 +1,6 @@
 /** The stream of events as they come: filtered as the address says, pausable, and no longer than a page can hold. */
 import { useEffect, useRef, useState } from 'preact/hooks';
+import { get } from '../api.ts';
 import { useSpeech, useWords } from '../language.ts';
 import type { MessageEvent as ToldEvent } from '../message.ts';
 import { Field } from '../parts/fields.tsx';
@@ -11,6 +12,8 @@ import { tell } from '../story.ts';
 
 /** Older ones leave the page; the log keeps them. */
 const shownEvents = 200;
+/** After a refusal, as of a proxy whose service is just being started. */
+const comeBackMs = 3000;
 const types = [
   'accepted',
   'delivered',
@@ -120,16 +123,36 @@ function useStream(type: string, paused: boolean) {
   latest.current = events;
   useEffect(() => {
     setEvents([]);
-    // The browser comes back by itself, and says after which event.
-    const source = new EventSource(`/api/events/stream${type === '' ? '' : `?types=${type}`}`);
-    const take = ({ data }: MessageEvent<string>) => {
+    let source: EventSource | undefined;
+    let comingBack: ReturnType<typeof setTimeout> | undefined;
+    let last = '';
+    const take = ({ data, lastEventId }: MessageEvent<string>) => {
+      last = lastEventId;
       const event = JSON.parse(data) as ToldEvent;
       setEvents((before) => [event, ...before].slice(0, shownEvents));
     };
-    for (const name of types) source.addEventListener(name, take);
-    source.addEventListener('open', () => setConnected(true));
-    source.addEventListener('error', () => setConnected(false));
-    return () => source.close();
+    const open = () => {
+      const query = new URLSearchParams();
+      if (type !== '') query.set('types', type);
+      if (last !== '') query.set('after', last);
+      source = new EventSource(`/api/events/stream?${query}`);
+      for (const name of types) source.addEventListener(name, take);
+      source.addEventListener('open', () => setConnected(true));
+      source.addEventListener('error', lost);
+    };
+    const lost = () => {
+      setConnected(false);
+      // From a connection that broke the browser comes back by itself; a refusal it takes for good.
+      if (source?.readyState !== EventSource.CLOSED) return;
+      comingBack = setTimeout(open, comeBackMs);
+      // Why it was refused is not told to it: if the session has ended, this is how the page learns of that.
+      get('/api/session').catch(() => {});
+    };
+    open();
+    return () => {
+      clearTimeout(comingBack);
+      source?.close();
+    };
   }, [type]);
   useEffect(() => setFrozen(paused ? latest.current : undefined), [paused, type]);
   const known = new Set(frozen?.map(({ id }) => id));

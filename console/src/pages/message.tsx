@@ -154,7 +154,9 @@ function Facts({ message }: { readonly message: Story }) {
           <>
             <dt>{messages.metadata}</dt>
             <dd>
-              <code>{JSON.stringify(message.metadata)}</code>
+              <pre class="wrap" tabIndex={0}>
+                {JSON.stringify(message.metadata, null, 2)}
+              </pre>
             </dd>
           </>
         )}

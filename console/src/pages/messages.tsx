@@ -192,7 +192,9 @@ function MessageTable({ messages: list }: { readonly messages: readonly Message[
                   </>
                 ))}
               </td>
-              <td class="wide-only break">{message.subject || messages.noSubject}</td>
+              <td class="wide-only break">
+                <span class="clamped">{message.subject || messages.noSubject}</span>
+              </td>
               <td>
                 <StateBadge state={message.state} />
               </td>

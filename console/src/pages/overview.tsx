@@ -256,7 +256,9 @@ function Lag() {
             <ul class="stack tight">
               {webhooks.map(({ id, url, waiting_events: events, lag_seconds: seconds }) => (
                 <li key={id} class="break">
-                  <a href={`/webhooks/${id}`}>{url}</a>
+                  <a class="clamped" href={`/webhooks/${id}`} title={url}>
+                    {url}
+                  </a>
                   <br />
                   <span class="small soft">
                     {events === 0

@@ -37,9 +37,9 @@ export function Webhooks() {
               look: 'break',
               cell: ({ id, url, dialect }) => (
                 <>
-                  <a class="row-link" href={`/webhooks/${id}`}>
+                  <a class="row-link clamped" href={`/webhooks/${id}`} title={url}>
                     {url}
-                  </a>{' '}
+                  </a>
                   <span class="tag">{dialect}</span>
                 </>
               ),

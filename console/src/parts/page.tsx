@@ -17,7 +17,7 @@ export function Page(props: {
     <div class="stack">
       <div class="row between top page-head">
         <div class="stack tight grow">
-          <h1>{props.title}</h1>
+          <h1 title={props.title}>{props.title}</h1>
           {props.lead !== undefined && <p class="soft">{props.lead}</p>}
         </div>
         {props.actions}

@@ -50,6 +50,7 @@ export const en = {
     saved: 'Saved',
     never: 'never',
     none: 'none',
+    notAllowed: 'This page is not for your role',
     notFound: 'There is no such page',
     notFoundMore: 'The address is mistyped, or what was here is gone.',
   },

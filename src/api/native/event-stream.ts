@@ -1,10 +1,12 @@
 /**
  * `GET /api/events/stream`: the account's log as server-sent events, as it grows. A client that comes back names the last
- * event it had (`Last-Event-ID`) and misses nothing. What a slow reader has not taken waits in the log, not here.
+ * event it had (`Last-Event-ID`) and misses nothing. What a slow reader has not taken waits in the log, not here. A
+ * stream never outlives the right to it for longer than a beat.
  */
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { Type } from '@fastify/type-provider-typebox';
+import type { FastifyRequest } from 'fastify';
 import type { EventType } from '../../events/types.ts';
 import type { Clock } from '../../platform/clock.ts';
 import { Wake } from '../../platform/wake.ts';
@@ -19,7 +21,7 @@ import { closed } from './shapes.ts';
 const maxStreams = 20;
 const pageEvents = 100;
 const scanLimit = 5_000;
-/** A comment line while nothing happens, below the idle timeouts of proxies. */
+/** A comment line while nothing happens, below the idle timeouts of proxies; so often it is asked who reads, too. */
 const beatEveryMs = 15_000;
 /** A reader that takes nothing for so long is cut off; it comes back where it was. */
 const slowestReadMs = 60_000;
@@ -56,7 +58,8 @@ export function eventStreamRoute(app: App, { log, clock }: { log: EventLog; cloc
         response: { 200: Type.String({ description: 'text/event-stream' }) },
       },
     },
-    async ({ query, account, headers }, reply) => {
+    async (request, reply) => {
+      const { query, account, headers } = request;
       const types = query.types === undefined ? undefined : eventTypesOf(query.types);
       const afterId = lastEventId(headers['last-event-id']) ?? query.after ?? (await log.lastId(account.id));
       const streams = open.get(account.id) ?? 0;
@@ -72,7 +75,8 @@ export function eventStreamRoute(app: App, { log, clock }: { log: EventLog; cloc
         'x-accel-buffering': 'no',
       });
       try {
-        await follow(raw, { log, clock, accountId: account.id, types, afterId }, closing.signal);
+        const mayGoOn = () => isStillLetIn(request, account.id);
+        await follow(raw, { log, clock, accountId: account.id, types, afterId, mayGoOn }, closing.signal);
       } finally {
         const left = (open.get(account.id) ?? 1) - 1;
         if (left === 0) open.delete(account.id);
@@ -81,6 +85,17 @@ export function eventStreamRoute(app: App, { log, clock }: { log: EventLog; cloc
       }
     },
   );
+}
+
+/** Whether the token still counts, the session has not ended, and its person looks at the same account as before. */
+async function isStillLetIn(request: FastifyRequest, accountId: number): Promise<boolean> {
+  try {
+    await request.authenticateAgain?.();
+  } catch (error) {
+    if (error instanceof ApiError) return false;
+    throw error;
+  }
+  return request.account.id === accountId;
 }
 
 /** @throws ApiError */
@@ -98,11 +113,12 @@ interface Followed {
   readonly accountId: number;
   readonly types: readonly EventType[] | undefined;
   readonly afterId: number;
+  readonly mayGoOn: () => Promise<boolean>;
 }
 
 async function follow(
   response: ServerResponse,
-  { log, clock, accountId, types, afterId }: Followed,
+  { log, clock, accountId, types, afterId, mayGoOn }: Followed,
   closing: AbortSignal,
 ): Promise<void> {
   const gone = new AbortController();
@@ -113,8 +129,13 @@ async function follow(
   try {
     response.write(': here\n\n');
     let wroteAtMs = clock.now();
+    let askedAtMs = wroteAtMs;
     let cursor = afterId;
     while (!signal.aborted) {
+      if (Math.abs(clock.now() - askedAtMs) >= beatEveryMs) {
+        if (!(await mayGoOn())) return;
+        askedAtMs = clock.now();
+      }
       const page = await log.readAfter({ accountId, afterId: cursor, types, limit: pageEvents, scanLimit });
       cursor = page.scannedTo;
       const text = page.events

@@ -45,7 +45,7 @@ function OneReceiver(
   const passed = events.filter(({ id }) => id <= cursor);
   return (
     <div class="stack tight">
-      <a class="break small" href={`/webhooks/${webhook.id}`}>
+      <a class="clamped small" href={`/webhooks/${webhook.id}`} title={webhook.url}>
         {webhook.url}
       </a>
       <div class="row between small">
