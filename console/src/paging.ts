@@ -57,7 +57,8 @@ export function usePagesBy<Answer, Entry>(path: string, paging: Paging<Answer, E
     if (isShort && failure === undefined) load();
   }, [isShort, failure, load]);
   return {
-    data: entries,
+    // That there is nothing is said when all was looked at.
+    data: isShort && failure === undefined && entries.length === 0 ? undefined : entries,
     error: first.error ?? failure,
     loading: first.loading,
     // What failed is tried again: the next page, or the first.

@@ -54,6 +54,55 @@ export function messagesConformance(open: OpenStore): void {
       assert.deepEqual(await store.messages.attempts(other.id, 1), []);
     });
 
+    test('a search looks at a part at a time, and finds part by part what a list finds at once', async () => {
+      await using store = await open();
+      const { id: accountId } = await anAccount(store);
+      const { id: otherId } = await anAccount(store, 'other');
+      for (let sent = 0; sent < 12; sent += 1) {
+        await accepted(store, aSubmission(otherId));
+        const recipients = [
+          { address: sent % 2 === 0 ? 'ann@example.org' : 'bob@example.org', role: 'to' },
+        ] as const;
+        const tags = sent % 3 === 0 ? ['third'] : [];
+        await accepted(
+          store,
+          aSubmission(accountId, { recipients, tags, subject: sent === 0 ? 'rare' : 'plain' }),
+        );
+      }
+      const filters: readonly Omit<MessageFilter, 'accountId'>[] = [
+        {},
+        { subject: 'rare' },
+        { subject: 'plain', tag: 'third' },
+        { state: 'queued', recipient: 'ann@example.org' },
+        { subject: 'rare', recipient: 'ann@example.org', tag: 'third' },
+        { subject: 'nothing' },
+      ];
+      for (const filter of filters) {
+        const all = await store.messages.list({ ...filter, accountId }, { limit: 100 });
+        for (const lookAt of [1, 2, 5, 12, 100]) {
+          const found: number[] = [];
+          let beforeId: number | undefined;
+          let calls = 0;
+          do {
+            const part = await store.messages.search(
+              { ...filter, accountId },
+              { limit: 2, beforeId, lookAt },
+            );
+            assert.ok(part.messages.length <= 2);
+            found.push(...part.messages.map(({ id }) => id));
+            beforeId = part.nextBeforeId;
+            calls += 1;
+            assert.ok(calls <= 20, 'it comes to an end');
+          } while (beforeId !== undefined);
+          assert.deepEqual(
+            found,
+            all.map(({ id }) => id),
+          );
+          if (filter.subject === 'nothing') assert.equal(calls, Math.floor(12 / lookAt) + 1);
+        }
+      }
+    });
+
     test('a message tells its facts, its state and its attempts', async () => {
       await using store = await open();
       const { id: accountId } = await anAccount(store);

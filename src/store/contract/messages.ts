@@ -68,7 +68,7 @@ export interface Happening {
   readonly first?: boolean | undefined;
 }
 
-export interface HappenedPage {
+export interface MessagesPage {
   readonly messages: readonly Message[];
   /** Where to look on; undefined when there is nothing more. A page may hold fewer than were asked for and not be the last. */
   readonly nextBeforeId: number | undefined;
@@ -82,6 +82,14 @@ export interface MessageStore {
     page: { limit: number; beforeId?: number | undefined; skip?: number },
   ): Promise<readonly Message[]>;
   /**
+   * As `list`, for a search that may find little in much: one call looks at so many of the account's messages, the newest
+   * first, so that no search holds up anybody else.
+   */
+  search(
+    filter: MessageFilter,
+    page: { limit: number; beforeId?: number | undefined; lookAt: number },
+  ): Promise<MessagesPage>;
+  /**
    * Messages to which it happened, the latest first, each where it happened to it last. Where in the log that is, is known
    * by the statistics; so a rare event of a long time is found at once.
    * @param page `beforeId`: an event's id, as `nextBeforeId` has it; `lookAt`: how many events one call looks at
@@ -90,7 +98,7 @@ export interface MessageStore {
     filter: MessageFilter,
     happening: Happening,
     page: { limit: number; beforeId?: number | undefined; lookAt: number },
-  ): Promise<HappenedPage>;
+  ): Promise<MessagesPage>;
   /** Number of matching messages, counted up to `cap`. */
   count(filter: MessageFilter, cap: number): Promise<number>;
   attempts(accountId: number, messageId: number): Promise<readonly AttemptRecord[]>;

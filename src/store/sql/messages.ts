@@ -1,6 +1,6 @@
 /** Looking at messages. Read-only: rows of messages are written by intake, queue and log. */
 import type {
-  HappenedPage,
+  MessagesPage,
   Happening,
   Message,
   MessageFilter,
@@ -189,7 +189,7 @@ async function happened(
   filter: MessageFilter,
   happening: Happening,
   { limit, beforeId, lookAt }: { limit: number; beforeId?: number | undefined; lookAt: number },
-): Promise<HappenedPage> {
+): Promise<MessagesPage> {
   const entries: { readonly eventId: number; readonly message: Message }[] = [];
   let lookOnFromId: number | undefined;
   const search = { accountId: filter.accountId, happening, beforeId, lookAt };
@@ -211,8 +211,65 @@ async function happened(
   return { messages: entries.map(({ message }) => message), nextBeforeId: lookOnFromId };
 }
 
+/** Conditions that no index answers: each message there is has to be looked at. */
+const isSlow = ({ sender, state, subject, createdFromMs, createdToMs }: MessageFilter): boolean =>
+  [sender, state, subject, createdFromMs, createdToMs].some((condition) => condition !== undefined);
+
+/** The id down to which a search looks that may look at so many, 0 for all there are. Reads an index and nothing else. */
+async function lookDownTo(
+  reader: Reader,
+  windows: IdWindows,
+  { accountId, recipient, tag }: MessageFilter,
+  { beforeId, lookAt }: { beforeId: number; lookAt: number },
+): Promise<number> {
+  const [table, id] = tag === undefined ? ['messages', 'id'] : ['message_tags', 'message_id'];
+  const also = tag === undefined ? recipient : tag;
+  const condition = also === undefined ? '' : ` AND ${tag === undefined ? 'recipient' : 'tag'} = ?`;
+  let left = lookAt;
+  for (const window of windows.messages(beforeId)) {
+    const bounds = inside(id, window);
+    const row = await reader.get<{ n: number; last: number | null }>(
+      `SELECT count(*) AS n, min(${id}) AS last FROM (
+         SELECT ${id} FROM ${table} WHERE account_id = ?${condition}${bounds.clause} ORDER BY ${id} DESC LIMIT ?) newest`,
+      accountId,
+      ...(also === undefined ? [] : [also]),
+      ...bounds.values,
+      left,
+    );
+    left -= row?.n ?? 0;
+    if (left <= 0) return row?.last ?? 0;
+  }
+  return 0;
+}
+
+async function search(
+  reader: Reader,
+  windows: IdWindows,
+  filter: MessageFilter,
+  { limit, beforeId = endOfIds, lookAt }: { limit: number; beforeId?: number | undefined; lookAt: number },
+): Promise<MessagesPage> {
+  const downTo = isSlow(filter) ? await lookDownTo(reader, windows, filter, { beforeId, lookAt }) : 0;
+  const found: MessageRow[] = [];
+  for (const window of windows.messages(beforeId)) {
+    if (window.toId <= downTo) break;
+    const here = matching(filter, { ...window, fromId: Math.max(window.fromId, downTo) });
+    const rows = await reader.all<MessageRow>(
+      `${selectMessages} ${here.clause} ORDER BY ${here.id} DESC LIMIT ?`,
+      ...here.values,
+      // One more than a page holds says that there is another page.
+      limit + 1 - found.length,
+    );
+    found.push(...rows);
+    if (found.length > limit) break;
+  }
+  const messages = found.slice(0, limit).map(toMessage);
+  if (found.length > limit) return { messages, nextBeforeId: messages.at(-1)?.id };
+  return { messages, nextBeforeId: downTo === 0 ? undefined : downTo };
+}
+
 export function messageStore(reader: Reader, windows: IdWindows): MessageStore {
   return {
+    search: async (filter, page) => await search(reader, windows, filter, page),
     happened: async (filter, happening, page) => await happened(reader, windows, filter, happening, page),
     async byId(accountId, messageId) {
       const { clause, values } = inside('s.id', windows.aroundMessage(messageId).submissions);
