@@ -82,6 +82,26 @@ test('a session that ended elsewhere leads to signing in, and is asked for no fu
   assert.equal(asked, 1);
 });
 
+test('days that are searched for are the reader’s, and the last is meant whole', async (context) => {
+  await using visit = await signedIn(context, { locale: 'en-US' });
+  if (visit === undefined) return;
+  const { page, service } = visit;
+  const body = { from: 'a@example.com', to: ['delivered@simulator.test'], subject: 'x', text: 'x' };
+  await callAs(page, 'POST', '/api/messages', body);
+  const dayOf = (later: number): Promise<string> =>
+    page.evaluate(`new Date(Date.now() + ${later} * 86400000).toLocaleDateString('sv')`);
+  const [yesterday, today] = [await dayOf(-1), await dayOf(0)];
+  await page.goto(`${service.url}/messages?from=${yesterday}&to=${today}`);
+  await page.getByRole('link', { name: 'delivered@simulator.test' }).waitFor();
+  const asked = page.waitForRequest(/\/api\/messages\?/);
+  await page.goto(`${service.url}/messages?from=${today}&to=${today}`);
+  const { searchParams } = new URL((await asked).url());
+  const begins = await page.evaluate(`new Date('${today}T00:00').toISOString()`);
+  assert.equal(searchParams.get('from'), begins);
+  await page.goto(`${service.url}/messages?from=${yesterday}&to=${yesterday}`);
+  await page.getByText('No message matches').waitFor();
+});
+
 /** The page's person leaves, and somebody else comes in by an invitation. */
 async function joinAs({ page }: Visit, role: string): Promise<void> {
   const email = 'bob@example.org';

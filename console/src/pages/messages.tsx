@@ -8,12 +8,20 @@ import { Empty, Show } from '../parts/notices.tsx';
 import { Page, Time } from '../parts/page.tsx';
 import { StateBadge } from '../parts/state-badge.tsx';
 import { go, useAddress, withQuery } from '../router.ts';
-import { exactTime } from '../times.ts';
+import { dayBegins, exactTime } from '../times.ts';
 
 /** What a number of the Overview leads to: shown as conditions that can be dropped. */
 const conditions = ['event', 'visitor', 'first', 'domain', 'provider'] as const;
 const filters = ['recipient', 'subject', 'tag', 'state', 'from', 'to', ...conditions] as const;
 const states = ['queued', 'delivered', 'bounced', 'skipped'] as const;
+
+/** Days are those of the reader, as the times in the list are, and the last one is meant whole. */
+function timeFor(name: (typeof filters)[number], value: string): string {
+  const isDay = (name === 'from' || name === 'to') && /^\d{4}-\d{2}-\d{2}$/.test(value);
+  // What is no day is the API's to refuse.
+  if (!isDay || Number.isNaN(Date.parse(value))) return value;
+  return dayBegins(value, name === 'to' ? 1 : 0);
+}
 
 export function Messages() {
   const { messages, actions } = useWords();
@@ -22,7 +30,7 @@ export function Messages() {
     const value = address.searchParams.get(name) ?? '';
     return value === '' ? [] : [[name, value] as const];
   });
-  const query = new URLSearchParams(wanted.map(([name, value]) => [name, value]));
+  const query = new URLSearchParams(wanted.map(([name, value]) => [name, timeFor(name, value)]));
   const pages = usePages<'messages', Message>(`/api/messages?${query}`, 'messages');
   return (
     <Page

@@ -12,7 +12,7 @@ export const enStory = {
     state: 'State',
     any: 'Any',
     from: 'From day',
-    to: 'Until day',
+    to: 'To day',
     filters: 'More filters',
     empty: 'No messages yet',
     emptyMore:

@@ -13,7 +13,7 @@ export const ruStory: typeof enStory = {
     state: 'Состояние',
     any: 'Любое',
     from: 'С даты',
-    to: 'До даты',
+    to: 'По дату',
     filters: 'Ещё условия',
     empty: 'Писем пока нет',
     emptyMore:
