@@ -20,6 +20,8 @@ interface Receiver {
 }
 
 const refreshMs = 1000;
+/** The newest: who sends on does not have to look for what came at the end of a long page. */
+const shownRequests = 10;
 const behaviours = [
   'opened',
   'clicked',
@@ -53,7 +55,7 @@ export function FirstSteps() {
               <Card title={steps.arrive} lead={steps.arriveLead}>
                 <div class="stack" aria-live="polite">
                   {!arrived && <p class="soft">{messageId === undefined ? steps.idle : steps.waiting}</p>}
-                  {requests.map((request) => (
+                  {requests.slice(0, shownRequests).map((request) => (
                     <ReceivedRequest key={request.number} request={request} />
                   ))}
                 </div>

@@ -78,7 +78,7 @@ export const enWebhooks = {
       message: 'The events of one message',
     },
     from: 'From day',
-    to: 'Until day',
+    to: 'To day, the whole of it',
     preview: 'Count first',
     previewed: (count: number) => `${count} events would be sent again.`,
     start: 'Send them',

@@ -77,7 +77,7 @@ export const ruWebhooks: typeof enWebhooks = {
       message: 'События одного письма',
     },
     from: 'С даты',
-    to: 'До даты',
+    to: 'По дату включительно',
     preview: 'Сначала посчитать',
     previewed: (count) => `Снова уйдёт событий: ${count}.`,
     start: 'Отправить',
