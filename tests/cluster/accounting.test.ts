@@ -189,3 +189,16 @@ test('what came twice around a fault is explained, by a fault that lay between a
   );
   assert.deepEqual(problemsOf({ ...world, faults: [restart(startMs + 2000)] }), []);
 });
+
+test('who had a copy and left while a fault kept that from being settled may be skipped, and nobody else', () => {
+  const world = aWorld();
+  Object.assign(world.messages[1] ?? {}, { state: 'skipped' });
+  Object.assign(world.events[4] ?? {}, { type: 'unsubscribed' });
+  Object.assign(world.events[7] ?? {}, { type: 'skipped' });
+  world.taken.splice(7, 1);
+  assert.equal(problemsOf(world).length, 3, 'no fault explains it');
+  const faults = [restart(startMs + 2000)];
+  assert.deepEqual(problemsOf({ ...world, faults }), []);
+  assert.ok(problemsOf({ ...world, faults, left: new Set() }).length > 0, 'nobody left');
+  assert.ok(problemsOf({ ...world, faults, copies: new Map([...world.copies].toSpliced(1, 1)) }).length > 0);
+});

@@ -56,8 +56,9 @@ const unsavedMs = 5_000;
 
 export function judge(evidence: Evidence): Findings {
   const problems: string[] = [];
-  messagesAreAllThere(evidence, problems);
-  eventsAreWhole(evidence, problems);
+  const cutOff = leftWhileCutOff(evidence);
+  messagesAreAllThere(evidence, cutOff, problems);
+  eventsAreWhole(evidence, cutOff, problems);
   const secondCopies = copiesAreExplained(evidence, problems);
   const secondEvents = new Map<Endpoint, ReadonlyMap<Fault, number>>();
   for (const subscription of evidence.subscriptions) {
@@ -75,7 +76,25 @@ export function missingAt({ accountId, endpoint }: Subscription, { events }: Led
     .filter((id) => !taken.has(id));
 }
 
-function messagesAreAllThere({ sent, mailboxes, ledger }: Evidence, problems: string[]): void {
+/**
+ * Recipients who had their copy and left while a fault kept that from being settled: their message was tried again, and
+ * was skipped, for they had left.
+ */
+function leftWhileCutOff({ mailboxes, faults, ledger }: Evidence): ReadonlySet<string> {
+  const able = faults.filter(({ member }) => member?.delivers !== false);
+  const skipped = ledger.messages.filter(({ recipient, state }) => {
+    const copyMs = mailboxes.copies.get(recipient)?.at(-1);
+    if (state !== 'skipped' || copyMs === undefined || !mailboxes.left.has(recipient)) return false;
+    return explanation(able, copyMs, Infinity) !== undefined;
+  });
+  return new Set(skipped.map(({ recipient }) => recipient));
+}
+
+function messagesAreAllThere(
+  { sent, mailboxes, ledger }: Evidence,
+  cutOff: ReadonlySet<string>,
+  problems: string[],
+): void {
   const byRecipient = Map.groupBy(ledger.messages, ({ recipient }) => recipient);
   for (const { by, recipients, isKeyed, tries, answered } of sent) {
     for (const [index, recipient] of recipients.entries()) {
@@ -90,6 +109,7 @@ function messagesAreAllThere({ sent, mailboxes, ledger }: Evidence, problems: st
     }
   }
   for (const { recipient, state } of ledger.messages) {
+    if (cutOff.has(recipient)) continue;
     if (state !== 'delivered' && state !== 'bounced') problems.push(`${recipient} ended as ${state}`);
     const copies = mailboxes.copies.get(recipient)?.length ?? 0;
     if ((state === 'delivered') !== copies > 0)
@@ -102,14 +122,19 @@ function messagesAreAllThere({ sent, mailboxes, ledger }: Evidence, problems: st
 }
 
 /** Each message's events are numbered 1, 2, 3 …: accepted, then what became of it, once; nobody's leaving is forgotten. */
-function eventsAreWhole({ mailboxes, ledger }: Evidence, problems: string[]): void {
+function eventsAreWhole(
+  { mailboxes, ledger }: Evidence,
+  cutOff: ReadonlySet<string>,
+  problems: string[],
+): void {
   const byMessage = Map.groupBy(ledger.events, ({ message_id: id }) => id);
   for (const { id, recipient } of ledger.messages) {
     const events = byMessage.get(id) ?? [];
     const types = events.map(({ type }) => type);
     if (events.some(({ number }, index) => Number(number) !== index + 1))
       problems.push(`the events of ${recipient} are not 1, 2, 3 … in the order of their ids`);
-    const ends = types.filter((type) => type === 'delivered' || type === 'bounced').length;
+    const ending = cutOff.has(recipient) ? ['skipped'] : ['delivered', 'bounced'];
+    const ends = types.filter((type) => ending.includes(type)).length;
     if (types[0] !== 'accepted' || ends !== 1)
       problems.push(`the story of ${recipient} is ${types.join(', ')}`);
     if (mailboxes.left.has(recipient) && !types.includes('unsubscribed'))
