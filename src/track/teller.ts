@@ -15,7 +15,7 @@ import type { Recorded, Visit } from './visit.ts';
 
 /** Of one transaction. Judging and handing over so many takes about a millisecond of the main thread. */
 const mostTogether = 256;
-/** While the process is busier than this, the next batch waits: five thousand visits a second are told at least. */
+/** While the process is busier than this, the next batch waits if the last one was full: five thousand visits a second are told at least. */
 const busyLoad = 0.9;
 const giveWayMs = 50;
 const firstRetryMs = 500;
@@ -117,7 +117,8 @@ export class Teller {
       const search: Search = { suspects: [], error: undefined };
       await this.#tell(batch, search);
       if (search.suspects.length > 0) throw search.error;
-      if (load() > busyLoad) await clock.sleep(giveWayMs, this.#finish.signal);
+      // Only of many: a few are told at once, however busy the moment was in which they came.
+      if (batch.length === mostTogether && load() > busyLoad) await clock.sleep(giveWayMs, this.#finish.signal);
     } else if (backlog.waiting > 0 || !isHurried) {
       await this.#more.wait(clock, backlog.msUntilNext(clock.now()), this.#stop.signal);
     } else {
