@@ -118,7 +118,8 @@ export class Teller {
       await this.#tell(batch, search);
       if (search.suspects.length > 0) throw search.error;
       // Only of many: a few are told at once, however busy the moment was in which they came.
-      if (batch.length === mostTogether && load() > busyLoad) await clock.sleep(giveWayMs, this.#finish.signal);
+      if (batch.length === mostTogether && load() > busyLoad)
+        await clock.sleep(giveWayMs, this.#finish.signal);
     } else if (backlog.waiting > 0 || !isHurried) {
       await this.#more.wait(clock, backlog.msUntilNext(clock.now()), this.#stop.signal);
     } else {
