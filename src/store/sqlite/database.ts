@@ -118,7 +118,7 @@ export function openWriter(file: string): Writer {
   const connection = new DatabaseSync(file, { timeout: busyTimeoutMs });
   // FULL: the log is synced at each commit. A larger checkpoint than SQLite's 1000 pages halves what is written twice.
   connection.exec(
-    'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -65536',
+    'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -32768',
   );
   migrate(connection);
   return new Writer(connection);
