@@ -11,6 +11,8 @@ export const startDatabase = (): Promise<PostgresServer> =>
     settings: { fsync: 'on', full_page_writes: 'on', shared_buffers: '1GB', max_wal_size: '4GB' },
   });
 
+let databases = 0;
+
 export class Cluster implements AsyncDisposable {
   readonly processes: readonly TestService[];
   readonly account: TestAccount;
@@ -39,7 +41,7 @@ export class Cluster implements AsyncDisposable {
     env: Readonly<Record<string, string>>,
   ): Promise<Cluster> {
     await using stack = new AsyncDisposableStack();
-    const name = `processes_${count}`;
+    const name = `cluster_${++databases}`;
     await ask(databaseUrl(server.port, 'postgres'), `CREATE DATABASE ${name}`);
     const url = databaseUrl(server.port, name);
     const client = new Client({ connectionString: url });

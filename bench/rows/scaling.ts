@@ -12,18 +12,37 @@ import { type CountingReceiver, startCountingReceiver } from '../receiver.ts';
 import { runSource, sessions } from '../smtp-path.ts';
 
 const counts = [1, 2, 4] as const;
+/** With so many callers at once a batch, and with it each statement, carries many messages. */
+const manySessions = 200;
 const messages = 5000;
 const waitingEvents = 100_000;
 /** So many that every process gets some. */
 const endpoints = 8;
-const nameOf = (count: number): string => (count === 1 ? '1 process' : `${count} processes`);
+
+/** Who shares the database, and how many talk to them at once. */
+interface Crowd {
+  readonly name: string;
+  readonly processes: number;
+  readonly sessions: number;
+}
+
+const crowds: readonly Crowd[] = counts.map((processes) => ({
+  name: processes === 1 ? '1 process' : `${processes} processes`,
+  processes,
+  sessions,
+}));
+const manyCallers: Crowd = {
+  name: `1 process, ${manySessions} sessions`,
+  processes: 1,
+  sessions: manySessions,
+};
 
 export const scaling: Row = {
   name: 'scaling',
-  work: 'one PostgreSQL with fsync: smtp-source → 1, 2 or 4 processes → smtp-sink, and each delivery told to an endpoint',
+  work: `one PostgreSQL with fsync: smtp-source (${sessions} sessions) → 1, 2 or 4 processes → smtp-sink, and each delivery told to an endpoint`,
   unit: 'messages/s',
   better: 'more',
-  toReach: 'to be known',
+  toReach: 'nothing of itself: the notes say what an item costs',
   byNameAlone: true,
   async open(scale) {
     const source = findPeer('smtp-source');
@@ -32,19 +51,22 @@ export const scaling: Row = {
       const leftOut = ['all: PostgreSQL, smtp-source or smtp-sink are not there (npm run bench:setup)'];
       return { contenders: [], leftOut, async [Symbol.asyncDispose]() {} };
     }
-    return openRow('message', async (stack, server, count) => {
+    return openRow('message', [...crowds, manyCallers], async (stack, server, crowd) => {
       const [sinkPort = 0] = await freePorts(1);
       const taker = stack.use(await startSmtpSink(sink, sinkPort));
       const receiver = stack.use(await startCountingReceiver());
       const cluster = stack.use(
-        await Cluster.start(server, count, {
+        await Cluster.start(server, crowd.processes, {
           AFTERSEND_ROUTE: `smtp://127.0.0.1:${sinkPort}`,
           AFTERSEND_TRUSTED: '127.0.0.0/8=bench',
           AFTERSEND_WEBHOOK_ALLOW: '127.0.0.0/8',
         }),
       );
       await addEndpoints(cluster, receiver, 1);
-      const work = mailThrough({ source, taker, receiver, cluster }, Math.ceil(messages * scale));
+      const work = mailThrough(
+        { source, taker, receiver, cluster },
+        { sessions: crowd.sessions, count: Math.ceil(messages * scale) },
+      );
       return { cluster, ...work };
     });
   },
@@ -55,7 +77,7 @@ export const scalingWebhooks: Row = {
   work: `one PostgreSQL with fsync: events in the log → 1, 2 or 4 processes → ${endpoints} endpoints, batches of 1000 in the sendpulse dialect`,
   unit: 'events/s',
   better: 'more',
-  toReach: 'to be known',
+  toReach: 'nothing of itself: the notes say what an item costs',
   byNameAlone: true,
   async open(scale) {
     if (withoutPostgres !== false) {
@@ -63,10 +85,10 @@ export const scalingWebhooks: Row = {
       return { contenders: [], leftOut, async [Symbol.asyncDispose]() {} };
     }
     const events = Math.ceil(waitingEvents * scale);
-    return openRow('event', async (stack, server, count) => {
+    return openRow('event', crowds, async (stack, server, { processes }) => {
       const receiver = stack.use(await startCountingReceiver());
       const cluster = stack.use(
-        await Cluster.start(server, count, { AFTERSEND_WEBHOOK_ALLOW: '127.0.0.0/8' }),
+        await Cluster.start(server, processes, { AFTERSEND_WEBHOOK_ALLOW: '127.0.0.0/8' }),
       );
       await addEndpoints(cluster, receiver, endpoints);
       const isTold = receiver.take(endpoints);
@@ -86,15 +108,16 @@ interface Work {
 
 async function openRow(
   item: string,
-  workOf: (stack: AsyncDisposableStack, server: PostgresServer, count: number) => Promise<Work>,
+  those: readonly Crowd[],
+  workOf: (stack: AsyncDisposableStack, server: PostgresServer, crowd: Crowd) => Promise<Work>,
 ): Promise<Bench> {
   await using stack = new AsyncDisposableStack();
   const server = stack.use(await startDatabase());
   const costs = new Map<string, string>();
   const contenders: Contender[] = [];
-  for (const count of counts) {
-    const name = nameOf(count);
-    const { cluster, items, run } = await workOf(stack, server, count);
+  for (const crowd of those) {
+    const { name } = crowd;
+    const { cluster, items, run } = await workOf(stack, server, crowd);
     contenders.push({
       name,
       async run() {
@@ -135,14 +158,17 @@ interface MailPath {
 }
 
 /** Each process takes its part of the mail in; a run ends when all is in the sink and told. */
-function mailThrough({ source, taker, receiver, cluster }: MailPath, count: number): Omit<Work, 'cluster'> {
+function mailThrough(
+  { source, taker, receiver, cluster }: MailPath,
+  load: { readonly sessions: number; readonly count: number },
+): Omit<Work, 'cluster'> {
   const { processes } = cluster;
-  const each = Math.ceil(count / processes.length);
+  const each = Math.ceil(load.count / processes.length);
   const items = each * processes.length;
   let sent = 0;
   const send = async () => {
     const isTold = receiver.take(items);
-    const ownSessions = sessions / processes.length;
+    const ownSessions = load.sessions / processes.length;
     await Promise.all(
       processes.map(({ submissionPort: port }) =>
         runSource(source, { port, messages: each, kept: 'kept', sessions: ownSessions }),
