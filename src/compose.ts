@@ -25,6 +25,7 @@ import { classify } from './deliver/classify.ts';
 import { defaultLimits, startDelivery } from './deliver/deliver.ts';
 import { createMailHosts } from './deliver/dns/mail-hosts.ts';
 import { createResolver } from './platform/dns/resolver.ts';
+import { GiveWay } from './deliver/give-way.ts';
 import { createPools, type Pool } from './deliver/pools.ts';
 import { createPrepare } from './deliver/prepare.ts';
 import { createRouter, isSimulatorAddress } from './deliver/route.ts';
@@ -99,12 +100,17 @@ export async function startService(config: Config, surroundings: Surroundings = 
       hostname: config.hostname,
       limits: config.limits,
     });
-  const accept = acceptFrom(
+  const giveWay = new GiveWay({ clock: ground.clock, load: loopLoad() });
+  const acceptMail = acceptFrom(
     createSenderCheck({
       domains: store.domains,
       staysHere: (recipient) => config.route.kind === 'simulator' || isSimulatorAddress(recipient),
     }),
   );
+  const accept: Accept = (draft) => {
+    giveWay.mailCame();
+    return acceptMail(draft);
+  };
 
   // One for both doors: who guesses at one is slowed at the other.
   const doorkeeper = credentials(store.accounts, ground.clock);
@@ -125,7 +131,7 @@ export async function startService(config: Config, surroundings: Surroundings = 
   const inbound = roles.has('inbound') ? await startBack(ground) : config.inbound;
   if (roles.has('delivery')) {
     const simulator = await startSimulated(ground, inbound);
-    const delivery = running.use(await startOut(ground, simulator));
+    const delivery = running.use(await startOut(ground, simulator, giveWay));
     running.defer(store.queue.subscribe(() => delivery.wake()));
   }
   if (roles.has('submission')) submissionDoor = await startIn(ground, { accept, doorkeeper });
@@ -375,7 +381,7 @@ function poolsOf({ sources }: Config): readonly Pool[] {
 }
 
 /** From the queue to the recipients' servers. */
-function startOut(ground: Ground, simulator: ListenAddress) {
+function startOut(ground: Ground, simulator: ListenAddress, giveWay: GiveWay) {
   const { config, clock, random, logger, registry, store, seal, links, publicUrl, running } = ground;
   const guard = addressGuard(config.deliveryAllow);
   const resolver = createResolver({ server: config.dnsServer, clock, random });
@@ -420,6 +426,7 @@ function startOut(ground: Ground, simulator: ListenAddress) {
     logger,
     countTls,
     settings: { retry: config.retry, limits: defaultLimits },
+    giveWay,
   });
 }
 

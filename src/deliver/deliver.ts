@@ -15,6 +15,7 @@ import { type AttemptEnd, makeAttempt } from './attempt.ts';
 import { AttemptError } from './attempt-error.ts';
 import { BodyCache, type BodyRead } from './body-cache.ts';
 import { type ConnectionLimits, Connections } from './connections.ts';
+import type { GiveWay } from './give-way.ts';
 import { type JobResult, type LaneLimits, Lanes } from './lanes.ts';
 import type { Paces } from './pace/allowance.ts';
 import { openPaces } from './pace/open-paces.ts';
@@ -85,6 +86,8 @@ interface Dependencies {
   /** How TLS with recipients' servers comes out. */
   readonly countTls: CountTls;
   readonly settings: DeliverySettings;
+  /** Left out where no mail comes in by this process. */
+  readonly giveWay?: GiveWay;
   /** Stops it, as disposing does. */
   readonly signal?: AbortSignal;
 }
@@ -119,6 +122,7 @@ class DeliveryLoop implements Delivery {
   readonly #random: Random;
   readonly #logger: Logger;
   readonly #outage: Outage;
+  readonly #giveWay: GiveWay | undefined;
   readonly #retry: RetrySettings;
   readonly #limits: DeliveryLimits;
   readonly #bodies: BodyCache;
@@ -141,7 +145,8 @@ class DeliveryLoop implements Delivery {
   #restWatchers: (() => void)[] = [];
 
   constructor(dependencies: Dependencies, paces: Paces) {
-    const { queue, router, prepare, clock, random, logger, countTls, settings, signal } = dependencies;
+    const { queue, router, prepare, clock, random, logger, countTls, settings, giveWay, signal } =
+      dependencies;
     this.#queue = queue;
     this.#router = router;
     this.#prepare = prepare;
@@ -149,12 +154,13 @@ class DeliveryLoop implements Delivery {
     this.#random = random;
     this.#logger = logger;
     this.#outage = new Outage({ clock, logger });
+    this.#giveWay = giveWay;
     this.#retry = settings.retry;
     this.#limits = settings.limits;
     this.#bodies = new BodyCache({ queue, clock, logger, maxBytes: settings.limits.bodyCacheBytes });
     this.#connections = new Connections({ clock, limits: settings.limits, countTls });
     this.#paces = paces;
-    this.#lanes = new Lanes(clock, settings.limits, paces);
+    this.#lanes = new Lanes(clock, settings.limits, paces, giveWay);
     this.#stopped = signal === undefined ? this.#stop.signal : AbortSignal.any([signal, this.#stop.signal]);
   }
 
@@ -286,6 +292,7 @@ class DeliveryLoop implements Delivery {
         giveBack: (dueAtMs) => resolve(this.#released(message, dueAtMs)),
         run: async (slots) => {
           this.#noteProgress();
+          this.#giveWay?.begins(message);
           try {
             const end = await this.#attempt(message, { plan, slots, leaseEndsAtMs });
             // Settling goes on while the lane already sends the next one.

@@ -1,9 +1,11 @@
 /**
  * Who may send now. Each destination has a lane with an allowance of its own (`pace/allowance.ts`), lanes take turns, and
  * what a slow lane could not send soon is sent back to the queue, so that no destination fills the window that all share.
+ * All of them give way to mail that comes in (`give-way.ts`).
  */
 import type { Clock } from '../platform/clock.ts';
 import { Deadlines, type Expiring } from './deadlines.ts';
+import type { GiveWay } from './give-way.ts';
 import type { Allowance, Paces } from './pace/allowance.ts';
 import type { Destination } from './pace/destinations.ts';
 import { Slots } from './slots.ts';
@@ -47,6 +49,8 @@ const soonMs = 10_000;
 /** A message that was sent back is looked at again within this, in case its destination has become faster. */
 const longestGiveBackMs = 5 * 60_000;
 const newestShare = 0.2;
+/** While it gives way. */
+const lookAgainMs = 50;
 /** What was learnt of a destination is kept while there are no more than these. */
 const maxLanes = 5000;
 
@@ -54,15 +58,25 @@ export class Lanes {
   readonly #clock: Clock;
   readonly #limits: LaneLimits;
   readonly #paces: Paces;
+  readonly #giveWay: Pick<GiveWay, 'mostSending'> | undefined;
   readonly #lanes = new Map<string, Lane>();
   /** Lanes with something to send and a connection to spare. */
   #turns: Lane[] = [];
   readonly #resting: Deadlines;
+  readonly #givingWay = {
+    deadlineMs: Infinity,
+    expire: () => {
+      this.#givingWay.deadlineMs = Infinity;
+      this.#resting.delete(this.#givingWay);
+      this.#start();
+    },
+  };
   #waiting = 0;
   #sending = 0;
   #bytesSending = 0;
 
-  constructor(clock: Clock, limits: LaneLimits, paces: Paces) {
+  constructor(clock: Clock, limits: LaneLimits, paces: Paces, giveWay?: Pick<GiveWay, 'mostSending'>) {
+    this.#giveWay = giveWay;
     this.#clock = clock;
     this.#limits = limits;
     this.#paces = paces;
@@ -114,6 +128,7 @@ export class Lanes {
       this.#resting.delete(lane);
     }
     this.#waiting = 0;
+    this.#resting.delete(this.#givingWay);
   }
 
   #lane(destination: Destination): Lane {
@@ -194,7 +209,8 @@ export class Lanes {
   }
 
   #start(): void {
-    while (this.#sending < this.#limits.sending) {
+    const most = this.#giveWay?.mostSending ?? Infinity;
+    while (this.#sending < Math.min(this.#limits.sending, most)) {
       const lane = this.#turns[0];
       if (lane === undefined) return;
       const job = lane.waiting[0];
@@ -213,6 +229,14 @@ export class Lanes {
       }
       this.#queueUp(lane);
     }
+    if (most < this.#limits.sending && this.#waiting > 0) this.#startLater();
+  }
+
+  /** What is being sent may take minutes, and the doors be quiet before. */
+  #startLater(): void {
+    if (this.#givingWay.deadlineMs < Infinity) return;
+    this.#givingWay.deadlineMs = this.#clock.now() + lookAgainMs;
+    this.#resting.moved(this.#givingWay);
   }
 
   async #run(lane: Lane, job: Job): Promise<void> {

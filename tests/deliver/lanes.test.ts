@@ -20,11 +20,13 @@ const alone: Paces = {
 /** Lanes with jobs that run until they are ended, by name. */
 function open(limits = roomy, ofDestination: DestinationLimits = unhurried) {
   const clock = new ManualClock();
-  const lanes = new Lanes(clock, limits, alone);
+  const giveWay = { mostSending: Infinity };
+  const lanes = new Lanes(clock, limits, alone, giveWay);
   const running = new Map<string, (result: JobResult) => void>();
   const sentBack = new Map<string, number>();
   return {
     clock,
+    giveWay,
     lanes,
     running,
     sentBack,
@@ -150,4 +152,18 @@ test('a destination that says "too fast" is left alone for a while, and nobody e
   await clock.advance(1_000);
   assert.ok(running.has('again'));
   assert.equal(lanes.waiting, 0);
+});
+
+test('few are sent while it gives way, and more when that is over, whatever those few do', async () => {
+  const { clock, giveWay, running, add, end } = open();
+  giveWay.mostSending = 2;
+  for (let n = 0; n < 5; n++) add('one', `m${n}`);
+  assert.deepEqual([...running.keys()], ['m0', 'm1']);
+  await end('m0');
+  assert.deepEqual([...running.keys()], ['m1', 'm2']);
+  await clock.advance(1000);
+  assert.equal(running.size, 2);
+  giveWay.mostSending = Infinity;
+  await clock.advance(1000);
+  assert.deepEqual([...running.keys()], ['m1', 'm2', 'm3', 'm4']);
 });
