@@ -3,7 +3,7 @@
  * keys always make the same signature: it bears no time. Header and body are canonicalised once for all keys, and the
  * arithmetic runs in the thread pool, where it holds up nobody.
  */
-import { createHash, type KeyObject, sign } from 'node:crypto';
+import { hash, type KeyObject, sign } from 'node:crypto';
 import { relaxedBody } from './dkim-body.ts';
 import { asBuffer, type HeaderField, readHeaders } from './header-fields.ts';
 
@@ -58,13 +58,12 @@ export async function signMessage(
   const { fields, bodyStart } = readHeaders(content);
   const chosen = fieldsToSign(fields);
   const bytes = asBuffer(content);
-  const bodyHash = createHash('sha256')
-    .update(relaxedBody(bytes.subarray(bodyStart)))
-    .digest('base64');
+  const names = foldedNames(chosen.names);
+  const bodyHash = hash('sha256', relaxedBody(bytes.subarray(bodyStart)), 'base64');
   const canonical = chosen.fields.map((field) => relaxedField(field.name, valueOf(bytes, field))).join('');
   const signatures = await Promise.all(
     keys.map(async (key) => {
-      const unsigned = signatureField({ domain, key, names: chosen.names, bodyHash });
+      const unsigned = signatureField({ domain, key, names, bodyHash });
       const value = unsigned.slice(unsigned.indexOf(':') + 1);
       const signed = canonical + relaxedField('dkim-signature', value).slice(0, -2);
       const signature = await signatureOf(Buffer.from(signed, 'latin1'), key);
@@ -86,6 +85,8 @@ const valueOf = (bytes: Buffer, { valueStart, end }: HeaderField): string =>
 
 /** Section 3.4.2. Only space and tab are blanks: bytes that `trim` would take for one end many a word in UTF-8. */
 function relaxedField(name: string, value: string): string {
+  // What most fields are already: a blank, words with one between them, the end of the line.
+  if (/^ [^ \t\r\n]+(?: [^ \t\r\n]+)*\r\n$/.test(value)) return `${name}:${value.slice(1)}`;
   const line = value
     .replaceAll(/\r?\n/g, '')
     .replaceAll(/[ \t]+/g, ' ')
@@ -102,13 +103,13 @@ function signatureField({
 }: {
   domain: string;
   key: DkimKey;
-  names: readonly string[];
+  names: string;
   bodyHash: string;
 }): string {
   const lines = [
     `DKIM-Signature: v=1; a=${key.algorithm}; c=relaxed/relaxed;`,
     ` d=${domain}; s=${key.selector};`,
-    ` h=${foldedNames(names)};`,
+    ` h=${names};`,
     ` bh=${bodyHash};`,
     ' b=',
   ];
@@ -116,6 +117,7 @@ function signatureField({
 }
 
 const longestLine = 76;
+const base64OfLine = 70;
 
 function foldedNames(names: readonly string[]): string {
   let text = '';
@@ -131,7 +133,11 @@ function foldedNames(names: readonly string[]): string {
 }
 
 function folded(base64: string): string {
-  return base64.replaceAll(/(.{70})(?=.)/g, '$1\r\n  ');
+  let text = base64.slice(0, base64OfLine);
+  for (let at = base64OfLine; at < base64.length; at += base64OfLine) {
+    text += `\r\n  ${base64.slice(at, at + base64OfLine)}`;
+  }
+  return text;
 }
 
 function signatureOf(data: Buffer, { algorithm, privateKey }: DkimKey): Promise<Buffer> {
@@ -139,6 +145,6 @@ function signatureOf(data: Buffer, { algorithm, privateKey }: DkimKey): Promise<
     const done = (error: Error | null, signature: Buffer) => (error ? reject(error) : resolve(signature));
     if (algorithm === 'rsa-sha256') sign('sha256', data, privateKey, done);
     // RFC 8463 section 3: what Ed25519 signs is the hash.
-    else sign(null, createHash('sha256').update(data).digest(), privateKey, done);
+    else sign(null, hash('sha256', data, 'buffer'), privateKey, done);
   });
 }
