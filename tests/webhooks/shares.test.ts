@@ -11,7 +11,7 @@ import { shareHoldsForMs } from '../../src/store/contract/webhooks.ts';
 import { openPostgresStore } from '../../src/store/postgres/open.ts';
 import { deriveKeys } from '../../src/tokens/keys.ts';
 import { createSeal } from '../../src/tokens/sealed-secret.ts';
-import { createEndpoints } from '../../src/webhooks/endpoints.ts';
+import { createEndpoints, type Endpoints } from '../../src/webhooks/endpoints.ts';
 import { openPost } from '../../src/webhooks/post.ts';
 import { startWebhooks } from '../../src/webhooks/service.ts';
 import { openVault } from '../../src/webhooks/vault.ts';
@@ -51,29 +51,45 @@ async function start(url: string, processName: string, listenUrl = url) {
   return { clock, store, endpoints, [Symbol.asyncDispose]: () => running.disposeAsync() };
 }
 
+type Process = Awaited<ReturnType<typeof start>>;
+
+/** An endpoint that is told of each message that is accepted, one a request. */
+const oneByOne = ({ url }: Receiver): Parameters<Endpoints['create']>[1] => ({
+  url,
+  dialect: 'aftersend',
+  types: ['accepted'],
+  options: { framing: 'single' },
+});
+
+/** Makes an endpoint and lets a first message through it. @returns the account's id */
+async function sendsTo(receiver: Receiver, { store, endpoints }: Process): Promise<number> {
+  const { id: accountId } = await anAccount(store);
+  await endpoints.create(accountId, oneByOne(receiver));
+  await accepted(store, aSubmission(accountId));
+  await receiver.got(1);
+  return accountId;
+}
+
+/** Waits until a process has the one endpoint, whose holder is silent. */
+async function takesOver({ store, clock }: Process): Promise<void> {
+  const held = async () => (await store.webhooks.takeShare()).held.size;
+  for (let tries = 0; (await held()) === 0 && tries < 100; tries++) {
+    await clock.advance(shareHoldsForMs / 4);
+  }
+  assert.equal(await held(), 1);
+  // Its service asks for itself.
+  await clock.advance(shareHoldsForMs / 4);
+}
+
 describe('endpoints of several processes', { skip: withoutPostgres }, () => {
   test('a process that was paused sends nothing for an endpoint that another has taken over', async () => {
     const url = await freshDatabase();
     await using receiver = await Receiver.open();
     await using paused = await start(url, 'paused');
-    const { id: accountId } = await anAccount(paused.store);
-    await paused.endpoints.create(accountId, {
-      url: receiver.url,
-      dialect: 'aftersend',
-      types: ['accepted'],
-      options: { framing: 'single' },
-    });
-    await accepted(paused.store, aSubmission(accountId));
-    await receiver.got(1);
+    const accountId = await sendsTo(receiver, paused);
 
     await using other = await start(url, 'other');
-    const holder = async () => (await other.store.webhooks.takeShare()).held;
-    for (let tries = 0; (await holder()).size === 0 && tries < 100; tries++) {
-      await other.clock.advance(shareHoldsForMs / 4);
-    }
-    assert.equal((await holder()).size, 1);
-    // Its service asks for itself.
-    await other.clock.advance(shareHoldsForMs / 4);
+    await takesOver(other);
     paused.clock.pausedMs = 3 * shareHoldsForMs;
     for (const number of [2, 3]) {
       // Its own process tells the paused one of the event: it would send at once.
@@ -96,22 +112,10 @@ describe('endpoints of several processes', { skip: withoutPostgres }, () => {
     await using receiver = await Receiver.open();
     // Paused, it hears nothing either.
     await using paused = await start(url, 'paused', await freshDatabase());
-    const { id: accountId } = await anAccount(paused.store);
-    await paused.endpoints.create(accountId, {
-      url: receiver.url,
-      dialect: 'aftersend',
-      types: ['accepted'],
-      options: { framing: 'single' },
-    });
-    await accepted(paused.store, aSubmission(accountId));
-    await receiver.got(1);
+    const accountId = await sendsTo(receiver, paused);
     {
       await using other = await start(url, 'other');
-      const holder = async () => (await other.store.webhooks.takeShare()).held;
-      for (let tries = 0; (await holder()).size === 0 && tries < 100; tries++) {
-        await other.clock.advance(shareHoldsForMs / 4);
-      }
-      await other.clock.advance(shareHoldsForMs / 4);
+      await takesOver(other);
       await accepted(other.store, aSubmission(accountId));
       await until(
         async () => other.clock.advance(1000),
@@ -147,12 +151,7 @@ describe('endpoints of several processes', { skip: withoutPostgres }, () => {
     const clock = new ManualClock();
     await using console = await openPostgresStore({ url, clock, processName: 'console' });
     const { id: accountId } = await anAccount(console);
-    const { webhook } = await deaf.endpoints.create(accountId, {
-      url: receiver.url,
-      dialect: 'aftersend',
-      types: ['accepted'],
-      options: { framing: 'single' },
-    });
+    const { webhook } = await deaf.endpoints.create(accountId, oneByOne(receiver));
     await deaf.clock.advance(shareHoldsForMs / 4);
     const moved = {
       accountId,
