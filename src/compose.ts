@@ -117,7 +117,8 @@ export async function startService(config: Config, surroundings: Surroundings = 
   const state = { ready: false };
   const { roles } = config;
   const posts = openPosts(ground);
-  if (roles.has('webhooks')) running.use(await startSending(ground, posts));
+  // Stopped after all that makes events, and begun last: what waits to be told would have to share the time of starting.
+  const telling = running.use(new AsyncDisposableStack());
   // The API tells of a door that opens last.
   let submissionDoor = config.submission;
   if (roles.has('api')) {
@@ -152,6 +153,7 @@ export async function startService(config: Config, surroundings: Surroundings = 
     const accept = acceptFrom(async () => undefined);
     running.use(startNoticeMailer({ webhooks, accounts, accept, from: config.noticeFrom, clock, logger }));
   }
+  if (roles.has('webhooks')) telling.use(await startSending(ground, posts));
   state.ready = true;
   running.defer(() => {
     state.ready = false;
