@@ -8,7 +8,7 @@ import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { Clock } from '../platform/clock.ts';
 import type { Resolve } from '../platform/guard-resolve.ts';
 import type { ReceivedRequest, SimulatorStore } from '../store/contract/simulator.ts';
-import type { Post, PostRequest } from './post.ts';
+import type { Post, PostRequest, PostResult } from './post.ts';
 
 /** In a domain that is nobody's (RFC 6761). */
 const host = 'receiver.simulator.test';
@@ -46,12 +46,8 @@ export class BuiltInReceiver {
 
   /** Takes what is for it; passes everything else on. */
   before(post: Post): Post {
-    return async (request, signal) => {
-      if (request.target.hostname !== host) return post(request, signal);
-      const status = await this.#take(request);
-      const body = Buffer.from(answers[status]);
-      return { kind: 'answered', status, body, retryAfter: '', timings: {} };
-    };
+    return (request, signal) =>
+      request.target.hostname === host ? this.#answer(request) : post(request, signal);
   }
 
   /** Its name leads nowhere, and nobody is asked for it. */
@@ -60,6 +56,12 @@ export class BuiltInReceiver {
       if (name === host) throw new Error(`${host} is inside the service`);
       return resolve(name);
     };
+  }
+
+  async #answer(request: PostRequest): Promise<PostResult> {
+    const status = await this.#take(request);
+    const body = Buffer.from(answers[status]);
+    return { kind: 'answered', status, body, retryAfter: '', timings: {} };
   }
 
   async #take({ target, headers, body }: PostRequest): Promise<keyof typeof answers> {

@@ -98,6 +98,7 @@ export class Collector {
 
   /** The next full batch of what was read already, undefined if that is not enough for one. */
   atOnce(nowMs: number): Batch | undefined {
+    if (this.#recipe.maxEvents === 1) return this.#alone();
     while (this.#next < this.#page.length) {
       if (this.#take(this.#page[this.#next] as LoggedEvent, nowMs) === 'full') return this.close();
     }
@@ -137,6 +138,20 @@ export class Collector {
     this.#items = [];
     this.#bytes = 0;
     return batch;
+  }
+
+  /** The next event that is wanted, as a batch of its own: no batch is open meanwhile. */
+  #alone(): Batch | undefined {
+    while (this.#next < this.#page.length) {
+      const event = this.#page[this.#next] as LoggedEvent;
+      this.#next += 1;
+      const text = this.#recipe.write(event, this.#number + 1);
+      if (text === undefined) continue;
+      this.#number += 1;
+      const range = { firstId: event.id, lastId: event.id, events: 1, firstNumber: this.#number };
+      return this.#recipe.batch(range, [event], [text]);
+    }
+    return undefined;
   }
 
   /** Puts an event into the open batch. `full`: the batch is to be closed, before or after this event. */

@@ -6,6 +6,7 @@ import type { Dispatcher } from 'undici';
 import type { Clock } from '../platform/clock.ts';
 import type { ConnectionLog, ConnectionTimes } from '../platform/connection-times.ts';
 import { AddressRefusedError } from '../platform/guard-agent.ts';
+import { Line, type Place } from '../platform/line.ts';
 
 /** For the whole exchange, from looking up the name to the answer's last byte. */
 export const exchangeTimeoutMs = 30_000;
@@ -65,21 +66,12 @@ export function openPost(
   times?: ConnectionLog,
 ): Disposable & { readonly post: Post } {
   const closing = new AbortController();
-  const deadlines = new Deadlines(clock, closing.signal);
-  const groups = new WeakMap<AbortSignal, Group>();
-  const groupOf = (signal: AbortSignal): Group => {
-    let group = groups.get(signal);
-    if (group === undefined) {
-      group = new Group(signal);
-      groups.set(signal, group);
-    }
-    return group;
-  };
+  const running = new Running(clock, closing.signal);
+  const tools: Tools = { clock, times, running };
   return {
     post(request, signal) {
       if (signal.aborted) return Promise.resolve(givenUp);
-      const { origin } = request.target;
-      const exchange = new Exchange(clock, times && { log: times, origin }, [groupOf(signal), deadlines]);
+      const exchange = new Exchange(tools, request.target.origin, signal);
       dispatch(request.dispatcher ?? dispatcher, request, exchange);
       return exchange.result;
     },
@@ -87,31 +79,16 @@ export function openPost(
   };
 }
 
-/** What is told of exchanges that begin and end. */
-interface Watcher {
-  add(exchange: Exchange): void;
-  delete(exchange: Exchange): void;
-}
-
-/** The exchanges that one signal ends: a listener for each of them would cost more than all else that is done here. */
-class Group extends Set<Exchange> {
-  constructor(signal: AbortSignal) {
-    super();
-    const end = () => {
-      for (const exchange of this) exchange.settle(givenUp);
-    };
-    signal.addEventListener('abort', end, { once: true });
-  }
-}
-
 /**
- * Gives up what takes too long. Every exchange has the same time, so they end in the order in which they began, and one
- * sleeper for the oldest is enough: a timer for each request cost a tenth of the request.
+ * Gives up what takes too long, and what nobody wants any more. Every exchange has the same time, so they end in the
+ * order in which they began, and one sleeper for the oldest is enough: a timer for each request cost a tenth of the
+ * request. A signal has one listener for all of its exchanges.
  */
-class Deadlines implements Watcher {
+class Running {
   readonly #clock: Clock;
   readonly #closing: AbortSignal;
-  readonly #running = new Map<Exchange, number>();
+  readonly #exchanges = new Line<Exchange>();
+  readonly #signals = new WeakSet<AbortSignal>();
   #watching = false;
 
   constructor(clock: Clock, closing: AbortSignal) {
@@ -119,29 +96,45 @@ class Deadlines implements Watcher {
     this.#closing = closing;
   }
 
-  add(exchange: Exchange): void {
-    this.#running.set(exchange, this.#clock.now() + exchangeTimeoutMs);
+  add(exchange: Exchange): Place<Exchange> {
+    const place = this.#exchanges.add(exchange);
+    if (!this.#signals.has(exchange.signal)) this.#listen(exchange.signal);
     if (!this.#watching) void this.#watch();
+    return place;
   }
 
-  delete(exchange: Exchange): void {
-    this.#running.delete(exchange);
+  remove(place: Place<Exchange>): void {
+    this.#exchanges.remove(place);
+  }
+
+  #listen(signal: AbortSignal): void {
+    this.#signals.add(signal);
+    const giveUp = () => {
+      for (const exchange of this.#exchanges.items()) {
+        if (exchange.signal === signal) exchange.settle(givenUp);
+      }
+    };
+    signal.addEventListener('abort', giveUp, { once: true });
   }
 
   async #watch(): Promise<void> {
     this.#watching = true;
-    while (this.#running.size > 0 && !this.#closing.aborted) {
-      for (const [exchange, deadlineMs] of this.#running) {
-        const leftMs = deadlineMs - this.#clock.now();
-        if (leftMs > 0) {
-          await this.#clock.sleep(leftMs, this.#closing);
-          break;
-        }
-        exchange.settle(tooLate);
-      }
+    while (!this.#closing.aborted) {
+      const oldest = this.#exchanges.first;
+      if (oldest === undefined) break;
+      const leftMs = oldest.beganAtMs + exchangeTimeoutMs - this.#clock.now();
+      if (leftMs > 0) await this.#clock.sleep(leftMs, this.#closing);
+      else oldest.settle(tooLate);
     }
     this.#watching = false;
   }
+}
+
+/** What all exchanges of a client have. */
+interface Tools {
+  readonly clock: Clock;
+  readonly times: ConnectionLog | undefined;
+  readonly running: Running;
 }
 
 function dispatch(dispatcher: Dispatcher, { target, headers, body }: PostRequest, exchange: Exchange): void {
@@ -158,6 +151,9 @@ function dispatch(dispatcher: Dispatcher, { target, headers, body }: PostRequest
 /** Takes undici's calls for one request; the first thing that settles it counts. */
 class Exchange implements Dispatcher.DispatchHandler {
   readonly result: Promise<PostResult>;
+  /** Ends it. */
+  readonly signal: AbortSignal;
+  readonly beganAtMs: number;
   readonly #resolve: (result: PostResult) => void;
   #settled = false;
   #controller: Dispatcher.DispatchController | undefined;
@@ -165,39 +161,40 @@ class Exchange implements Dispatcher.DispatchHandler {
   #chunks: Buffer[] = [];
   #bytes = 0;
   #retryAfter = '';
-  readonly #clock: Clock;
-  readonly #connections: { readonly log: ConnectionLog; readonly origin: string } | undefined;
-  readonly #watchers: readonly Watcher[];
+  readonly #tools: Tools;
+  readonly #origin: string;
+  readonly #place: Place<Exchange>;
   #connection: ConnectionTimes | undefined;
   #startedAtMs = 0;
   #firstByteMs: number | undefined;
 
-  constructor(
-    clock: Clock,
-    connections: { readonly log: ConnectionLog; readonly origin: string } | undefined,
-    watchers: readonly Watcher[],
-  ) {
-    this.#clock = clock;
-    this.#connections = connections;
-    this.#watchers = watchers;
+  constructor(tools: Tools, origin: string, signal: AbortSignal) {
+    this.#tools = tools;
+    this.#origin = origin;
+    this.signal = signal;
+    this.beganAtMs = tools.clock.now();
     const { promise, resolve } = Promise.withResolvers<PostResult>();
     this.result = promise;
     this.#resolve = resolve;
-    for (const watcher of watchers) watcher.add(this);
+    this.#place = tools.running.add(this);
   }
 
   /** Settles it and, when that was not by its own end, lets go of the connection. */
   settle(result: PostResult): void {
+    const controller = this.#controller;
     this.#finish(result);
-    this.#controller?.abort(new Error('given up'));
+    controller?.abort(new Error('given up'));
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
-    this.#controller = controller;
-    this.#startedAtMs = this.#clock.now();
-    this.#connection = this.#connections?.log.take(this.#connections.origin);
     // Given up while it waited for its connection.
-    if (this.#settled) controller.abort(new Error('given up'));
+    if (this.#settled) {
+      controller.abort(new Error('given up'));
+      return;
+    }
+    this.#controller = controller;
+    this.#startedAtMs = this.#tools.clock.now();
+    this.#connection = this.#tools.times?.take(this.#origin);
   }
 
   onResponseStart(
@@ -207,7 +204,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   ): void {
     this.#status = status;
     this.#retryAfter = String(headers['retry-after'] ?? '');
-    this.#firstByteMs = this.#clock.now() - this.#startedAtMs;
+    this.#firstByteMs = this.#tools.clock.now() - this.#startedAtMs;
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -228,7 +225,8 @@ class Exchange implements Dispatcher.DispatchHandler {
     if (this.#settled) return;
     this.#settled = true;
     this.#chunks = [];
-    for (const watcher of this.#watchers) watcher.delete(this);
+    this.#controller = undefined;
+    this.#tools.running.remove(this.#place);
     this.#resolve(result);
   }
 

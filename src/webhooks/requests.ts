@@ -115,16 +115,13 @@ export class Requests {
         return new Sent(result, [], this.#signIn);
       }
     }
-    const headers = [
-      'content-type',
-      contentType,
-      'user-agent',
-      'Aftersend',
-      ...(this.#gzips ? ['content-encoding', 'gzip'] : []),
-      ...this.#signer.headers(id, this.#deps.clock.now(), body),
-      ...access,
-      ...extra,
-    ];
+    // Joined and not spread: a list that grows takes more memory for a moment than all else of a request.
+    const headers = ['content-type', contentType, 'user-agent', 'Aftersend'].concat(
+      this.#gzips ? ['content-encoding', 'gzip'] : [],
+      this.#signer.headers(id, this.#deps.clock.now(), body),
+      access,
+      extra,
+    );
     // Receivers see what was signed when they have unpacked it, as their frameworks do before their code runs.
     const sent = this.#gzips ? await compress(body) : body;
     const result = await this.#deps.post(

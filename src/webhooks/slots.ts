@@ -5,6 +5,7 @@
  * hold a bounded number of bodies and connections, and wait for one another only.
  */
 import type { Clock } from '../platform/clock.ts';
+import { Line } from '../platform/line.ts';
 
 const quickPlaces = 128;
 const quickMs = 1_000;
@@ -21,8 +22,8 @@ interface Waiter {
 export class Slots {
   readonly #clock: Clock;
   readonly #closing: AbortSignal;
-  /** Requests that hold a quick place, oldest first, with when each began. */
-  readonly #quick = new Map<Slot, number>();
+  /** Requests that hold a quick place. */
+  readonly #quick = new Line<Slot & { readonly beganAtMs: number }>();
   readonly #quickWaiters = new Set<Waiter>();
   readonly #probeWaiters = new Set<Waiter>();
   #probes = 0;
@@ -62,10 +63,14 @@ export class Slots {
   }
 
   #takeQuick(): Slot | undefined {
-    if (this.#quick.size >= quickPlaces) return undefined;
-    const slot: Slot = { release: () => this.#quick.delete(slot) && wakeFirst(this.#quickWaiters) };
-    this.#quick.set(slot, this.#clock.now());
-    return slot;
+    if (this.#quick.length >= quickPlaces) return undefined;
+    const place = this.#quick.add({
+      beganAtMs: this.#clock.now(),
+      release: () => {
+        if (this.#quick.remove(place)) wakeFirst(this.#quickWaiters);
+      },
+    });
+    return place.item;
   }
 
   #takeProbe(): Slot | undefined {
@@ -84,12 +89,11 @@ export class Slots {
     if (this.#expiring) return;
     this.#expiring = true;
     while (this.#quickWaiters.size > 0) {
-      const [oldest] = this.#quick;
+      const oldest = this.#quick.first;
       if (oldest === undefined) break;
-      const [slot, beganAtMs] = oldest;
-      const leftMs = beganAtMs + quickMs - this.#clock.now();
+      const leftMs = oldest.beganAtMs + quickMs - this.#clock.now();
       if (leftMs > 0) await this.#clock.sleep(leftMs, this.#closing);
-      slot.release();
+      oldest.release();
     }
     this.#expiring = false;
   }
