@@ -14,11 +14,14 @@ const roomBytes = 4096;
 const innerRoom = Buffer.alloc(blockBytes + roomBytes);
 const outerRoom = Buffer.alloc(blockBytes + digestBytes);
 
-/** @returns the MAC of a mark and a payload after it, a character a byte */
+/** @returns the MAC of a mark and a payload after it */
 export type Hmac = (mark: string, payload: Buffer) => string;
 
-/** @param key no longer than a block @param mark ASCII, as those that it makes MACs for */
-export function hmacSha256(key: Buffer): Hmac {
+/**
+ * @param key no longer than a block @param mark ASCII, as those that it makes MACs for
+ * @param form of its MACs: `latin1` is a character a byte
+ */
+export function hmacSha256(key: Buffer, form: 'latin1' | 'base64' = 'latin1'): Hmac {
   if (key.length > blockBytes) throw new RangeError('the key is longer than a block');
   const inner = padded(key, 0x36);
   const outer = padded(key, 0x5c);
@@ -30,7 +33,7 @@ export function hmacSha256(key: Buffer): Hmac {
     message.set(payload, blockBytes + mark.length);
     outerRoom.set(outer);
     outerRoom.write(hash('sha256', message.subarray(0, bytes), 'latin1'), blockBytes, 'latin1');
-    return hash('sha256', outerRoom, 'latin1');
+    return hash('sha256', outerRoom, form);
   };
 }
 

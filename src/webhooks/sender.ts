@@ -142,7 +142,7 @@ export class Sender {
     const running = new Set<Promise<void>>();
     this.#isHeld = false;
     while (!this.#stopping.signal.aborted && !this.#isTroubled) {
-      const batch = await this.#next(Infinity);
+      const batch = this.#ready() ?? (await this.#next(Infinity));
       if (batch === undefined) break;
       if (requests === 1) {
         await this.#send(batch);
@@ -167,13 +167,21 @@ export class Sender {
     else if (this.#stream.replay !== undefined && !this.#stopping.signal.aborted) await this.#finish();
   }
 
+  /** The next batch if it was read already and need not be stored before it is sent: that takes no promise. */
+  #ready(): Batch | undefined {
+    if (this.#recipe.maxEvents > 1) return undefined;
+    const batch = this.#collector.atOnce(this.#deps.clock.now());
+    if (batch !== undefined) this.#state.progress = opened(this.#state.progress, batch);
+    return batch;
+  }
+
   /** Waits for the next batch to be full or due; undefined when something else has to be done first. */
   async #next(untilMs: number): Promise<Batch | undefined> {
     const { clock } = this.#deps;
     const { replay } = this.#stream;
     while (!this.#stopping.signal.aborted) {
       const nowMs = clock.now();
-      const full = this.#collector.atOnce(nowMs) ?? (await this.#collector.full(nowMs));
+      const full = await this.#collector.full(nowMs);
       const { dueAtMs = Infinity } = this.#collector;
       if (full !== undefined || dueAtMs <= nowMs || replay !== undefined) {
         const batch = full ?? this.#collector.close();

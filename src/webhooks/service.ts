@@ -7,6 +7,7 @@ import type { EventLog } from '../store/contract/log.ts';
 import { StoreBusyError } from '../store/contract/store.ts';
 import { type ReplayStore, shareHoldsForMs, type WebhookStore } from '../store/contract/webhooks.ts';
 import { Sender, type SenderDependencies } from './sender.ts';
+import { JointReads } from './joint-reads.ts';
 import { type Slot, Slots } from './slots.ts';
 import { liveSource, replaySource, type Stream } from './sources.ts';
 
@@ -41,6 +42,7 @@ interface Running {
 class WebhookService implements AsyncDisposable {
   readonly #deps: WebhookServiceDependencies & SenderDependencies;
   readonly #clock: Clock;
+  readonly #reads: JointReads;
   readonly #closing = new AbortController();
   readonly #senders = new Map<number, Running>();
   readonly #ofAccount = new Map<number, Set<Sender>>();
@@ -56,6 +58,7 @@ class WebhookService implements AsyncDisposable {
 
   constructor(dependencies: WebhookServiceDependencies) {
     this.#clock = dependencies.clock;
+    this.#reads = new JointReads(dependencies.log, dependencies.clock);
     const slots = new Slots(dependencies.clock, this.#closing.signal);
     this.#deps = {
       ...dependencies,
@@ -216,7 +219,7 @@ class WebhookService implements AsyncDisposable {
       webhook,
       turn,
       progress,
-      source: liveSource(this.#deps.log, webhook),
+      source: liveSource(this.#reads, webhook),
       replay: undefined,
     };
     const senders = [

@@ -76,7 +76,7 @@ export class Signer {
       if (one.expiresAtMs <= nowMs) continue;
       const head = `${id}.${timestamp}.`;
       if (one.kind === 'v1') {
-        signatures.push(`v1,${Buffer.from(one.hmac(head, body), 'latin1').toString('base64')}`);
+        signatures.push(`v1,${one.hmac(head, body)}`);
       } else if (one.kind === 'v1a') {
         const signed = Buffer.concat([Buffer.from(head), body]);
         signatures.push(`v1a,${signWith(null, signed, one.key).toString('base64')}`);
@@ -101,7 +101,7 @@ function opened({ kind, expiresAtMs = Infinity }: WebhookKey, secret: string): S
     case 'v1':
       return {
         kind,
-        hmac: hmacSha256(Buffer.from(secret.slice(hmacPrefix.length), 'base64')),
+        hmac: hmacSha256(Buffer.from(secret.slice(hmacPrefix.length), 'base64'), 'base64'),
         expiresAtMs,
       };
     case 'v1a': {

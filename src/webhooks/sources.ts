@@ -28,7 +28,7 @@ export interface Stream {
 }
 
 export function liveSource(
-  log: EventLog,
+  log: Pick<EventLog, 'readAfter'>,
   { accountId, types, limits }: Pick<Webhook, 'accountId' | 'types' | 'limits'>,
 ): Source {
   const limit = Math.min(Math.max(limits.count, leastPageEvents), mostPageEvents);
