@@ -1,7 +1,7 @@
 /**
- * Visits on disk: rows of JSON in numbered files that are only ever appended to, read back from any place, and taken away
- * from the oldest on. What was appended outlives the process at once, and a loss of power once it is synced. Bounded in
- * bytes. Knows nothing of what the rows mean but their numbers.
+ * Visits on disk: rows in numbered files that are only ever appended to, read back from any place, and taken away from the
+ * oldest on. What was appended outlives the process at once, and a loss of power once it is synced. Bounded in bytes. Knows
+ * nothing of what the rows mean but their numbers.
  */
 import { closeSync, fdatasync, ftruncateSync, openSync, writeSync } from 'node:fs';
 import { appendFile, mkdir, open, readdir, readFile, rm, stat, unlink } from 'node:fs/promises';
@@ -9,18 +9,13 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Random } from '../platform/clock.ts';
 import { lockFolder } from '../platform/folder-lock.ts';
-import { ofRow, type Recorded, rowOf } from './visit.ts';
+import { linesFrom, linesThatFit, rowsOf } from './journal-lines.ts';
+import type { Recorded } from './visit.ts';
 
 /** A visit takes some 200 bytes: this is more than a million of them. */
 const mostBytes = 256 * 2 ** 20;
 /** Of one file, which goes when all that is in it was told. */
 const segmentBytes = 2 ** 20;
-/** Of one write, beyond which the rest takes its turn. */
-const writeBytes = 2 ** 20;
-/** What is read back at once, unless a line is longer. */
-const readBytes = 64 * 1024;
-/** Of a line, which is read back whole or not at all. */
-const rowsOfLine = 32;
 /** Processes that may share a folder. */
 const mostJournals = 64;
 
@@ -348,57 +343,5 @@ async function syncFolder(folder: string): Promise<void> {
     await handle.sync();
   } finally {
     await handle.close();
-  }
-}
-
-function linesThatFit(rows: readonly Recorded[], roomBytes: number) {
-  let text = '';
-  let bytes = 0;
-  let taken = 0;
-  while (taken < rows.length && bytes < writeBytes) {
-    const group = rows.slice(taken, taken + rowsOfLine);
-    const line = `${JSON.stringify(group.map(rowOf))}\n`;
-    const lineBytes = Buffer.byteLength(line);
-    if (bytes + lineBytes > roomBytes) break;
-    text += line;
-    bytes += lineBytes;
-    taken += group.length;
-  }
-  return { text, bytes, taken, last: rows[taken - 1]?.number ?? 0 };
-}
-
-/** Whole lines; the last one of a file may be half of one: the process ended while it wrote. */
-async function linesFrom(path: string, start: number, fileBytes: number) {
-  const handle = await open(path, 'r');
-  try {
-    for (let wantedBytes = readBytes; ; wantedBytes *= 2) {
-      const buffer = Buffer.alloc(Math.min(wantedBytes, fileBytes - start));
-      const { bytesRead } = await handle.read(buffer, 0, buffer.length, start);
-      const isAll = bytesRead < wantedBytes;
-      const end = isAll ? bytesRead : buffer.lastIndexOf('\n', bytesRead) + 1;
-      if (end > 0 || isAll) {
-        return { text: buffer.toString('utf8', 0, end), end: isAll ? fileBytes : start + end };
-      }
-    }
-  } finally {
-    await handle.close();
-  }
-}
-
-function rowsOf(text: string): Recorded[] {
-  return text
-    .split('\n')
-    .flatMap(parsed)
-    .map(ofRow)
-    .filter((row) => row !== undefined);
-}
-
-/** @returns nothing of a line that is none of ours, or half of one: nobody can say any more what it was */
-function parsed(line: string): readonly unknown[] {
-  try {
-    const value: unknown = JSON.parse(line);
-    return Array.isArray(value) ? value : [];
-  } catch {
-    return [];
   }
 }
