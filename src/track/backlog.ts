@@ -133,6 +133,19 @@ export class Backlog {
     void this.#readBack();
   }
 
+  /** How many there have been, ever. */
+  get taken(): number {
+    return this.#lastNumber;
+  }
+
+  /** For how long the oldest has waited. */
+  waitedMs(nowMs: number): number {
+    const { opened, clicked } = this.#lanes;
+    const waited = [opened[0], clicked[0]].map((oldest) => nowMs - (oldest?.visit.atMs ?? nowMs));
+    // What lies ahead of the clock has waited: the clock was set back meanwhile.
+    return Math.min(...waited) < 0 ? Infinity : Math.max(...waited);
+  }
+
   /** How many are to be told. */
   get waiting(): number {
     // Counts that are read back get their numbers at the end.

@@ -11,13 +11,18 @@ import { StoreBusyError } from '../store/contract/store.ts';
 import type { Backlog } from './backlog.ts';
 import type { Habits } from './habits.ts';
 import { Judge } from './judge.ts';
+import { Rush } from './rush.ts';
 import type { Recorded, Visit } from './visit.ts';
 
 /** Of one transaction. Judging and handing over so many takes about a millisecond of the main thread. */
 const mostTogether = 256;
-/** While the process is busier than this, the next batch waits if the last one was full: five thousand visits a second are told at least. */
+/** While the process is busier than this, a full batch is told each of these times at most: five thousand visits a second. */
 const busyLoad = 0.9;
 const giveWayMs = 50;
+/** Visits that come faster than that are a rush, and while it keeps the process busier than this none is told. */
+const rushLoad = 0.5;
+/** Unless the oldest has waited so long. */
+const longestWaitMs = 10_000;
 const firstRetryMs = 500;
 const longestRetryMs = 30_000;
 /** When so many fail one after the other, it is the store and not what they say. */
@@ -27,7 +32,7 @@ interface TellerParts {
   readonly log: Pick<EventLog, 'reportVisits' | 'finishedAtMs'>;
   /** By which the log knows the numbers of the visits. */
   readonly journalName: string;
-  readonly backlog: Pick<Backlog, 'next' | 'msUntilNext' | 'told' | 'waiting'>;
+  readonly backlog: Pick<Backlog, 'next' | 'msUntilNext' | 'told' | 'waiting' | 'taken' | 'waitedMs'>;
   readonly habits: Pick<Habits, 'around'>;
   readonly clock: Clock;
   readonly logger: Pick<Logger, 'warn'>;
@@ -45,6 +50,7 @@ interface Search {
 export class Teller {
   readonly #parts: TellerParts;
   readonly #judge: Judge;
+  readonly #rush: Rush;
   readonly #more = new Wake();
   readonly #finish = new AbortController();
   readonly #stop = new AbortController();
@@ -55,6 +61,7 @@ export class Teller {
   constructor(parts: TellerParts) {
     this.#parts = parts;
     this.#judge = new Judge(parts);
+    this.#rush = new Rush(mostTogether, giveWayMs, parts.backlog.taken, parts.clock.now());
     this.#running = this.#run();
   }
 
@@ -110,20 +117,31 @@ export class Teller {
 
   /** A batch, or until there is one. @throws what the store says */
   async #tellNext(): Promise<void> {
-    const { backlog, clock, load } = this.#parts;
+    const { backlog, clock } = this.#parts;
     const isHurried = this.#finish.signal.aborted || this.#idlers.length > 0;
     const batch = backlog.next(mostTogether, clock.now(), isHurried);
     if (batch.length > 0) {
       const search: Search = { suspects: [], error: undefined };
       await this.#tell(batch, search);
       if (search.suspects.length > 0) throw search.error;
-      // Only of many: a few are told at once, however busy the moment was in which they came.
-      if (batch.length === mostTogether && load() > busyLoad)
-        await clock.sleep(giveWayMs, this.#finish.signal);
+      await this.#giveWay(batch.length === mostTogether);
     } else if (backlog.waiting > 0 || !isHurried) {
       await this.#more.wait(clock, backlog.msUntilNext(clock.now()), this.#stop.signal);
     } else {
       for (const idle of this.#idlers.splice(0)) idle();
+    }
+  }
+
+  /** A few are told at once, however busy the moment was in which they came. */
+  async #giveWay(isFull: boolean): Promise<void> {
+    const { backlog, clock, load } = this.#parts;
+    for (let isRush = true; isRush && !this.#finish.signal.aborted; ) {
+      const busy = load();
+      const nowMs = clock.now();
+      const isFast = this.#rush.isOn(backlog.taken, nowMs);
+      isRush = isFast && busy > rushLoad && backlog.waitedMs(nowMs) < longestWaitMs;
+      if (!isRush && !(isFull && busy > busyLoad)) return;
+      await clock.sleep(giveWayMs, this.#finish.signal);
     }
   }
 

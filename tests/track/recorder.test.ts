@@ -140,6 +140,30 @@ test('while the process is busy with answers the log gets little at a time, and 
   await log.has(1000);
 });
 
+test('visits that come faster than the log may be told while the process is busy wait, ten seconds at most', async () => {
+  const log = new Log(clock);
+  let load = 0.6;
+  await using running = await start(log, { load: () => load });
+  let last = 0;
+  const come = async (perMs: number, ms: number) => {
+    for (const untilMs = clock.now() + ms; clock.now() < untilMs; await clock.advance(5)) {
+      for (const until = last + 5 * perMs; last < until; last++) running.recorder.record(visit(last + 1));
+    }
+  };
+  await come(6, 1000);
+  const toldAtFirst = log.stored.length;
+  assert.ok(toldAtFirst < 1000);
+  await come(6, 8000);
+  assert.equal(log.stored.length, toldAtFirst);
+  await come(6, 3000);
+  assert.ok(log.stored.length > toldAtFirst);
+  await come(1, 100);
+  await log.has(last);
+  load = 1;
+  await come(1, 1000);
+  assert.equal(log.stored.length, last, 'few are told at once, however busy the process is');
+});
+
 test('a visit that the log never takes is given up and takes no other with it; a log that takes none loses none', async () => {
   const log = new Log(clock);
   log.refused.add(13).add(14).add(90);
