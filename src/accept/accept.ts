@@ -6,8 +6,8 @@ import type { Clock, Random } from '../platform/clock.ts';
 import type { MailSettingsStore, MessageDefaults } from '../store/contract/mail-settings.ts';
 import type { IntakeStore, NewSubmission, RecipientRole } from '../store/contract/intake.ts';
 import { addressOf } from '../mail/address.ts';
-import { composeMessage } from '../mail/compose.ts';
-import { completeHeaders, readFacts } from '../mail/headers.ts';
+import { composedFacts, composeMessage } from '../mail/compose.ts';
+import { completeHeaders, type MailFacts, readFacts } from '../mail/headers.ts';
 import {
   type Accept,
   type Acceptance,
@@ -40,21 +40,30 @@ interface AcceptDependencies {
   readonly limits: { readonly messageBytes: number; readonly recipients: number };
 }
 
+interface MimeMessage {
+  readonly raw: Uint8Array;
+  readonly facts: Pick<MailFacts, 'sender' | 'senderName' | 'subject' | 'internetMessageId'>;
+}
+
 export function createAccept(dependencies: AcceptDependencies): Accept {
   const { intake, mailSettings, checkSender, clock, random, hostname, limits } = dependencies;
 
-  function mimeMessage({ mail }: Draft, dateMs: number): Uint8Array {
+  function mimeMessage({ mail }: Draft, dateMs: number): MimeMessage {
     const unique = random.bytes(16).toString('hex');
-    const facts = { messageId: `<${unique}@${hostname}>`, dateMs };
-    if ('raw' in mail) return completeHeaders(mail.raw, facts);
-    return composeMessage(checkedContent(mail.content), { ...facts, boundarySeed: unique });
+    const facts = { messageId: `<${unique}@${hostname}>`, dateMs, boundarySeed: unique };
+    if ('raw' in mail) {
+      const raw = completeHeaders(mail.raw, facts);
+      return { raw, facts: readFacts(raw) };
+    }
+    const content = checkedContent(mail.content);
+    return { raw: composeMessage(content, facts), facts: composedFacts(content, facts) };
   }
 
   return async function accept(draft: Draft): Promise<Acceptance> {
     const recipients = checkedRecipients(draft, limits.recipients);
     const metadataJson = checkedOptions(draft.options);
     const atMs = clock.now();
-    const raw = mimeMessage(draft, atMs);
+    const { raw, facts } = mimeMessage(draft, atMs);
     if (raw.byteLength > limits.messageBytes) {
       throw new RefusedError(
         'message-too-large',
@@ -62,7 +71,7 @@ export function createAccept(dependencies: AcceptDependencies): Accept {
         `The message has ${raw.byteLength} bytes as it stands on the wire, ${limits.messageBytes} are allowed`,
       );
     }
-    const { sender, senderName, subject, internetMessageId } = readFacts(raw);
+    const { sender, senderName, subject, internetMessageId } = facts;
     const defaults = await mailSettings.defaultsFor({
       accountId: draft.account.id,
       domain: sender.slice(sender.lastIndexOf('@') + 1).toLowerCase(),

@@ -5,7 +5,7 @@
  * Never keeps, logs or tells a secret: what is compared and remembered is its SHA-256. A plain hash is enough, because
  * secrets are random (`newSecret`) and not chosen by people.
  */
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { hash as digest, timingSafeEqual } from 'node:crypto';
 import { clientNetwork } from '../platform/client-address.ts';
 import type { Clock, Random } from '../platform/clock.ts';
 import { type Allowance, BoundedMap, FailureMeter } from '../platform/failure-meter.ts';
@@ -27,7 +27,7 @@ export function newSecret(random: Random): string {
 
 /** What the store keeps of a secret: SHA-256 in hexadecimal. */
 export function hashSecret(secret: string): string {
-  return createHash('sha256').update(secret).digest('hex');
+  return digest('sha256', secret, 'hex');
 }
 
 /** `slow-down`: too many failures; nothing was looked up, so a right secret gets it too. */
@@ -74,8 +74,8 @@ export function credentials(accounts: AccountStore, clock: Clock): Credentials {
   return {
     byToken(token, clientAddress) {
       const hash = hashSecret(token);
-      return check({ login: undefined, hash, address: clientAddress }, async () =>
-        fits(token) ? accounts.byTokenHash(hash) : undefined,
+      return check({ login: undefined, hash, address: clientAddress }, () =>
+        fits(token) ? accounts.byTokenHash(hash) : nobody,
       );
     },
 
@@ -92,6 +92,8 @@ export function credentials(accounts: AccountStore, clock: Clock): Credentials {
     },
   };
 }
+
+const nobody = Promise.resolve(undefined);
 
 /** As long as a hash, and never one. */
 const noHash = '-'.repeat(64);

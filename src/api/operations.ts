@@ -75,10 +75,11 @@ export function requestMeter(registry: Registry): MeasureRequest {
 }
 
 function measureRequests(app: App, measure: MeasureRequest): void {
-  app.addHook('onResponse', async ({ method, routeOptions }, reply) => {
+  app.addHook('onResponse', ({ method, routeOptions }, reply, done) => {
     // The route's pattern, never the path: a path may hold a token, and has no bound of its own.
     const route = routeOptions.url ?? 'none';
     measure({ method, route, status: reply.statusCode }, reply.elapsedTime / 1000);
+    done();
   });
 }
 

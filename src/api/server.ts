@@ -162,8 +162,8 @@ export async function buildApi(dependencies: ApiDependencies): Promise<App> {
   if (provider !== undefined) providerRoutes(app, { ...sessions, provider });
   await app.register(async (scope: App) => {
     const authenticate = async (request: FastifyRequest, reply: FastifyReply) => {
-      if (!(await bySession(request))) await byToken(request, reply);
-      await checkRole(request);
+      await (bySession(request) ?? byToken(request, reply));
+      checkRole(request);
     };
     scope.addHook('onRequest', async (request, reply) => {
       await authenticate(request, reply);
@@ -231,8 +231,9 @@ function bareApp(
   app.addHook('preClose', async () => {
     isClosing = true;
   });
-  app.addHook('onRequest', async (_request, reply) => {
+  app.addHook('onRequest', (_request, reply, done) => {
     reply.headers(securityHeaders);
+    done();
   });
   app.setErrorHandler(answerRefusal);
   readJson(app);

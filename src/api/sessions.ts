@@ -87,13 +87,16 @@ export function checkOrigin(request: FastifyRequest, publicUrl: string): void {
   }
 }
 
-/** @returns a hook that sets `request.account` and `request.person`, if the request has a session's cookie */
+/** @returns what sets `request.account` and `request.person` or refuses; undefined for a request without a session's cookie */
 export function sessionAuthentication({ people, accounts, publicUrl }: SessionDependencies) {
   const name = cookieName(publicUrl);
-  return async function authenticate(request: FastifyRequest): Promise<boolean> {
+  return function authenticate(request: FastifyRequest): Promise<void> | undefined {
     const { authorization } = request.headers;
     const value = authorization === undefined ? cookieOf(request, name) : undefined;
-    if (value === undefined) return false;
+    return value === undefined ? undefined : signIn(request, value);
+  };
+
+  async function signIn(request: FastifyRequest, value: string): Promise<void> {
     const signedIn = await people.bySession(value, visitorOf(request));
     if (signedIn === undefined)
       throw new ApiError(401, 'session-ended', 'The session has ended: sign in again');
@@ -102,14 +105,13 @@ export function sessionAuthentication({ people, accounts, publicUrl }: SessionDe
     if (account === undefined) throw new ApiError(401, 'session-ended', 'The account is no longer there');
     request.account = account;
     request.person = signedIn;
-    return true;
-  };
+  }
 }
 
 const isAtLeast = (role: Role, wanted: Role): boolean => roles.indexOf(role) >= roles.indexOf(wanted);
 
-/** A hook: whether the caller may do what the route does. @throws ApiError */
-export async function checkRole({ person, method, routeOptions }: FastifyRequest): Promise<void> {
+/** Whether the caller may do what the route does. @throws ApiError */
+export function checkRole({ person, method, routeOptions }: FastifyRequest): void {
   const { role, peopleOnly } = routeOptions.config;
   if (person === undefined) {
     if (peopleOnly)

@@ -14,7 +14,10 @@ Settings.Set({ maxErrors });
 const isWhole = (value: unknown): boolean => typeof value === 'string' && /^-?\d+$/.test(value);
 
 export const validatorCompiler: FastifySchemaCompiler<object> = (route) => {
-  const check = TypeBoxValidatorCompiler(route);
+  // Headers are read as text alone, and a body says itself what is a number: nothing is to be made of either.
+  const check = TypeBoxValidatorCompiler(
+    route.httpPart === 'headers' ? { ...route, httpPart: 'body' } : route,
+  );
   if (route.httpPart !== 'params' && route.httpPart !== 'querystring') return check;
   const { properties = {} } = route.schema as { properties?: Readonly<Record<string, { type?: string }>> };
   const numbers = Object.keys(properties).filter((name) => properties[name]?.type === 'integer');

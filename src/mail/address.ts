@@ -101,8 +101,18 @@ interface Entry {
   source: string;
 }
 
+/** A single entry without quotes, comments and groups, as nearly all are. */
+const plainEntry = /^([^"(),:;<]*)(?:<([^>]*)>)?$/;
+
+function entriesOf(value: string): Iterable<Entry> {
+  const source = value.trim();
+  if (source === '') return [];
+  const plain = plainEntry.exec(source);
+  return plain === null ? splitEntries(value) : [{ phrase: plain[1] ?? '', angle: plain[2], source }];
+}
+
 /** Splits at the commas (and the `:` and `;` of groups) that are in no quotes, comment or angle brackets. */
-function* entriesOf(value: string): Generator<Entry> {
+function* splitEntries(value: string): Generator<Entry> {
   let phrase = '';
   let angle: string | undefined;
   let entryStart = 0;

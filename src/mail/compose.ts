@@ -7,7 +7,8 @@ import { detectMimeType } from 'nodemailer/lib/mime-funcs';
 import { type Attachment, type Mailbox, type MailContent, RefusedError } from '../accept/draft.ts';
 import { mailDate } from './date.ts';
 import { asBuffer, isFieldName } from './header-fields.ts';
-import { filePart, multipart, type Part, textPart } from './mime-parts.ts';
+import { authorIn, decodedText, type MailFacts } from './headers.ts';
+import { bytesOf, filePart, multipart, type Part, textPart } from './mime-parts.ts';
 import { fieldLine, fieldText, mailboxText, parameterText } from './write-fields.ts';
 
 export interface ComposeFacts {
@@ -53,7 +54,22 @@ export function composeMessage(content: MailContent, facts: ComposeFacts): Uint8
   const messageId = givenMessageId(content.headers) ?? facts.messageId;
   const { headers, body } = bodyOf(content, facts.boundarySeed);
   const header = `${headerLines(content, messageId, facts.dateMs)}MIME-Version: 1.0\r\n${headers}\r\n`;
-  return Buffer.concat([Buffer.from(header), body]);
+  return bytesOf([header, ...body]);
+}
+
+/** What `readFacts` reads in the message that `composeMessage` makes, without looking for it in the bytes. */
+export function composedFacts(
+  content: MailContent,
+  { messageId }: ComposeFacts,
+): Omit<MailFacts, 'to' | 'cc'> {
+  // A name or a subject may hold encoded words itself: what is told is what the recipient's program shows.
+  const { address, name } = authorIn(mailboxText(content.from));
+  return {
+    sender: address,
+    senderName: name,
+    subject: decodedText(fieldText(content.subject)),
+    internetMessageId: givenMessageId(content.headers) ?? messageId,
+  };
 }
 
 function headerLines(content: MailContent, messageId: string, dateMs: number): string {

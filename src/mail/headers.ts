@@ -45,14 +45,19 @@ export function readFacts(raw: Uint8Array): MailFacts {
 }
 
 /** Encoded words can hide line breaks and other controls; none of them reaches the log or a webhook. */
-function decodedText(value: string): string {
+export function decodedText(value: string): string {
   return decodeWords(value).replaceAll(/\p{Cc}+/gu, ' ');
 }
 
 function authorOf(raw: Uint8Array, block: HeaderBlock): Mailbox {
   const from = findField(block, 'from');
   if (from === undefined) throw new RefusedError('from-missing', 'headers.From', 'The message has no From');
-  const { mailboxes, invalid } = parseMailboxes(fieldValue(raw, from));
+  return authorIn(fieldValue(raw, from));
+}
+
+/** The first mailbox of From's value. @throws RefusedError */
+export function authorIn(value: string): Mailbox {
+  const { mailboxes, invalid } = parseMailboxes(value);
   const author = mailboxes[0];
   if (author === undefined || invalid.length > 0) {
     throw new RefusedError('from-missing', 'headers.From', 'From does not hold a valid address');

@@ -10,6 +10,7 @@ export function plainAddress(address: string): string {
 
 /** Whom to count a client as: one IPv6 client commands a /64 at least, so that is one. */
 export function clientNetwork(address: string): string {
+  if (isIPv4(address)) return address;
   if (!ipaddr.isValid(address)) return address;
   const parsed = ipaddr.process(address);
   return parsed instanceof ipaddr.IPv6

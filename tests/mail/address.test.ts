@@ -118,3 +118,34 @@ test('no text makes the list reader fail or yield what is no address', () => {
     { numRuns: 500 },
   );
 });
+
+test('an entry that stands alone is read as one in a list', () => {
+  const piece = fc.oneof(
+    fc.constantFrom(
+      '<',
+      '>',
+      '"',
+      '(',
+      ')',
+      ',',
+      ';',
+      ':',
+      '\\',
+      '@',
+      ' ',
+      '\t',
+      '\r\n ',
+      '=?UTF-8?B?w6k=?=',
+    ),
+    fc.constantFrom('ann@example.org', '<ann@example.org>', 'Ann ', 'Анна'),
+    fc.string({ maxLength: 4 }),
+  );
+  fc.assert(
+    fc.property(fc.array(piece, { maxLength: 6 }), (pieces) => {
+      const value = pieces.join('');
+      // The comma before it makes a list of it, and adds nothing.
+      assert.deepEqual(parseMailboxes(value), parseMailboxes(`,${value}`));
+    }),
+    { numRuns: 5000 },
+  );
+});

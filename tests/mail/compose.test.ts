@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import PostalMime from 'postal-mime';
 import { type MailContent, RefusedError } from '../../src/accept/draft.ts';
-import { composeMessage } from '../../src/mail/compose.ts';
+import { composedFacts, composeMessage } from '../../src/mail/compose.ts';
 import { decodeQuotedPrintable, encodeQuotedPrintable } from '../../src/mail/transfer-encoding.ts';
 import { completeHeaders, readFacts } from '../../src/mail/headers.ts';
 
@@ -182,6 +182,72 @@ test('a caller’s own Message-ID counts', async () => {
       .match(/^message-id:/gim)?.length,
     1,
   );
+});
+
+/** Made of what has a meaning to those that read headers. */
+const marked = fc
+  .array(
+    fc.oneof(
+      fc.constantFrom(
+        '=?UTF-8?B?w6k=?=',
+        '=?utf-8?q?a=0D=0Ab?=',
+        '=?x?=',
+        '"',
+        '\\',
+        '(',
+        ')',
+        '<',
+        '>',
+        ',',
+        ';',
+        ':',
+        '@',
+      ),
+      fc.constantFrom(
+        ' ',
+        '\t',
+        '  ',
+        '\u00A0',
+        '\u0085',
+        '\u007F',
+        "'",
+        '-',
+        'Ann',
+        'Анна',
+        'word '.repeat(30),
+      ),
+      fc.string({ unit: 'grapheme', maxLength: 20 }),
+    ),
+    { maxLength: 8 },
+  )
+  .map((pieces) => pieces.join('').replaceAll(/[\r\n\0]/g, ''));
+
+test('what is known of a message from making it is what is read in its bytes', () => {
+  const address = fc.constantFrom(
+    'a@b.example',
+    '"a,b;c:(d"@example.org',
+    '"\\"\\\\"@example.org',
+    `${'long'.repeat(16)}@${'example.'.repeat(20)}org`,
+    'почта@xn--e1afmkfd.xn--p1ai',
+  );
+  const messageIds = fc.constantFrom({}, { 'message-iD': '<own@example.org>' });
+  fc.assert(
+    fc.property(address, marked, marked, messageIds, (from, name, subject, headers) => {
+      const given = { ...content, from: { address: from, name }, subject, headers };
+      const read = readFacts(composeMessage(given, facts));
+      assert.deepEqual({ ...composedFacts(given, facts), to: read.to, cc: read.cc }, read);
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+test('a message tells its own second', () => {
+  for (const dateMs of [facts.dateMs, facts.dateMs + 999, facts.dateMs + 1000, facts.dateMs, 0]) {
+    const raw = Buffer.from(composeMessage(content, { ...facts, dateMs })).toString();
+    const date = /^Date: (.*)$/m.exec(raw)?.[1] ?? '';
+    assert.match(date, /^\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d \+0000\r?$/);
+    assert.equal(Date.parse(date), dateMs - (dateMs % 1000));
+  }
 });
 
 test('nothing that a caller wrote ends a line or takes the place of the service’s own fields', async () => {

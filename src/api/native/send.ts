@@ -163,11 +163,12 @@ export function sendRoute(app: App, dependencies: SendDependencies): void {
       const replayed = idempotency && (await firstAnswer(dependencies, account.id, idempotency));
       if (replayed !== undefined) return reply.code(201).header(replayedHeader, 'true').send(replayed);
       const { mail, template } = await contentOf(store.templates, account, body);
+      const bcc = mailboxesOf(body.bcc, 'bcc');
       const draft: Draft = {
         account,
         door: 'api',
         envelopeSender: '',
-        recipients: recipientsOf(body),
+        recipients: recipientsOf({ ...mail, bcc }),
         mail: { content: mail },
         options: {
           tags: body.tags ?? [],
@@ -223,8 +224,8 @@ const fingerprintOf = (body: SendBody): string =>
 
 const roles: readonly RecipientRole[] = ['to', 'cc', 'bcc'];
 
-const recipientsOf = (body: SendBody): Draft['recipients'] =>
-  roles.flatMap((role) => mailboxesOf(body[role], role).map(({ address }) => ({ address, role })));
+const recipientsOf = (mailboxes: Readonly<Record<RecipientRole, readonly Mailbox[]>>): Draft['recipients'] =>
+  roles.flatMap((role) => mailboxes[role].map(({ address }) => ({ address, role })));
 
 /** `recipients[2]` of a draft is some place in to, cc or bcc of the request. */
 function naming(error: unknown, body: SendBody): unknown {

@@ -153,11 +153,13 @@ export const intakeWrites = {
 };
 
 /**
- * Bytes in memory of their own. A small Buffer is a view into a pool of 64 KiB, and what goes to the writer's thread is
+ * With its body in memory of its own. A small Buffer is a view into a pool of 64 KiB, and what goes to the writer's thread is
  * copied with all the memory that it is a view of.
  */
-function inOwnMemory(bytes: Uint8Array): Uint8Array {
-  return bytes.byteLength === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes);
+function inOwnMemory(submission: PlacedSubmission): PlacedSubmission {
+  const { raw } = submission;
+  const isOwn = raw.byteLength === raw.buffer.byteLength;
+  return isOwn ? submission : { ...submission, raw: new Uint8Array(raw) };
 }
 
 export function intakeStore(
@@ -167,7 +169,7 @@ export function intakeStore(
 ): IntakeStore {
   return {
     accept: placingBodies(bodies, async (submission) => {
-      const result = await write.accept({ ...submission, raw: inOwnMemory(submission.raw) });
+      const result = await write.accept(inOwnMemory(submission));
       if (result.kind === 'accepted') tellQueued();
       return result;
     }),
