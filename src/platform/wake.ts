@@ -17,8 +17,12 @@ export class Wake {
   async wait(clock: Clock, timeoutMs: number, signal: AbortSignal): Promise<void> {
     if (!this.#set && !signal.aborted && timeoutMs > 0) {
       const woken = new AbortController();
-      this.#wakeSleeper = () => woken.abort();
-      await clock.sleep(timeoutMs, AbortSignal.any([signal, woken.signal]));
+      // A loop is woken thousands of times a second: without a reason of ours, each would make an error with its stack.
+      const wake = () => woken.abort('woken');
+      this.#wakeSleeper = wake;
+      signal.addEventListener('abort', wake, { once: true });
+      await clock.sleep(timeoutMs, woken.signal);
+      signal.removeEventListener('abort', wake);
       this.#wakeSleeper = undefined;
     }
     this.#set = false;

@@ -17,7 +17,7 @@ const mostAnswers = 5000;
 
 class Memory {
   readonly #clock: Pick<Clock, 'now'>;
-  readonly #answers = new Map<string, { readonly answer: unknown; readonly askedAtMs: number }>();
+  readonly #answers = new Map<string, { readonly answer: Promise<unknown>; readonly askedAtMs: number }>();
   #changes = 0;
 
   constructor(clock: Pick<Clock, 'now'>) {
@@ -25,16 +25,21 @@ class Memory {
   }
 
   /** @param question names it, with all that it depends on */
-  async recall<Answer>(question: string, ask: () => Promise<Answer>): Promise<Answer> {
+  recall<Answer>(question: string, ask: () => Promise<Answer>): Promise<Answer> {
     const askedAtMs = this.#clock.now();
     const known = this.#answers.get(question);
-    if (known !== undefined && Math.abs(askedAtMs - known.askedAtMs) < mostMs) return known.answer as Answer;
+    return known !== undefined && Math.abs(askedAtMs - known.askedAtMs) < mostMs
+      ? (known.answer as Promise<Answer>)
+      : this.#learn(question, ask(), askedAtMs);
+  }
+
+  async #learn<Answer>(question: string, asked: Promise<Answer>, askedAtMs: number): Promise<Answer> {
     const changes = this.#changes;
-    const answer = await ask();
+    const answer = await asked;
     // What was changed meanwhile may be newer than this answer.
     if (answer === undefined || changes !== this.#changes) return answer;
     if (this.#answers.size >= mostAnswers) this.#answers.clear();
-    this.#answers.set(question, { answer, askedAtMs });
+    this.#answers.set(question, { answer: asked, askedAtMs });
     return answer;
   }
 
