@@ -26,8 +26,12 @@ const dotAtom = /^[\w!#$%&'*+/=?^`{|}~\u{80}-\u{10FFFF}-]+(?:\.[\w!#$%&'*+/=?^`{
 const quotedLocal = /^"((?:[!#-;=?-[\]-~]|\\["\\])+)"$/;
 /** Controls, invisible format characters, lone surrogates, unassigned (`C`) and every kind of space (`Z`). */
 const unwanted = /[\p{C}\p{Z}]/u;
-const domainName = /^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
+const label = '[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?';
+const domainName = new RegExp(`^(?:${label}\\.)*${label}$`);
 const plainAscii = /^[!-~]*$/;
+const asciiAtom = "[\\w!#$%&'*+/=?^`{|}~-]+";
+/** As nearly all are, in the form in which they are kept: seen in one look, a third of what the steps take. */
+const plainAddress = new RegExp(`^(${asciiAtom}(?:\\.${asciiAtom})*)@((?:${label}\\.)*(?!\\d+$)${label})$`);
 
 /**
  * Reads a bare address (RFC 5321 Mailbox, with the Unicode of RFC 6531). Address literals (`user@[192.0.2.1]`) are no
@@ -36,7 +40,12 @@ const plainAscii = /^[!-~]*$/;
  */
 export function addressOf(text: string): Address | undefined {
   // A character takes at most three octets a UTF-16 unit: this keeps a huge input from being looked at.
-  if (text.length > longestAddressOctets || unwanted.test(text)) return undefined;
+  if (text.length > longestAddressOctets) return undefined;
+  const [, plainLocal = '', plainDomain = ''] = plainAddress.exec(text) ?? [];
+  if (plainDomain !== '' && plainLocal.length <= longestLocalOctets) {
+    return { local: plainLocal, domain: plainDomain, address: text };
+  }
+  if (unwanted.test(text)) return undefined;
   const at = text.lastIndexOf('@');
   if (at < 1) return undefined;
   const local = normalLocal(text.slice(0, at));

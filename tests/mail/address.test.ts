@@ -17,6 +17,19 @@ test('addresses come in one spelling', () => {
   for (const [given, address] of spellings) assert.equal(addressOf(given)?.address, address);
 });
 
+test('an address in the form in which it is kept is read as one that has to be brought there', () => {
+  const piece = fc.constantFrom('a', 'b1', '-', '.', '_', '+', '%', '9', "'", 'x'.repeat(32), 'y'.repeat(62));
+  const text = fc.array(piece, { maxLength: 7 }).map((pieces) => pieces.join(''));
+  fc.assert(
+    fc.property(text, text, (local, domain) => {
+      // Capitals in the domain make it the long way, and come to the same.
+      assert.deepEqual(addressOf(`${local}@a${domain}`), addressOf(`${local}@A${domain}`));
+      assert.deepEqual(addressOf(`${local}@${domain}a`), addressOf(`${local}@${domain}A`));
+    }),
+    { numRuns: 5000 },
+  );
+});
+
 test('what is no address, or could become a command or header of its own, is none', () => {
   const local64 = 'l'.repeat(64);
   for (const text of [
