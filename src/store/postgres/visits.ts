@@ -39,23 +39,20 @@ export async function reportVisitsAll(
   const { fresh, after } = untold(batch.visits, await takeJournal(transaction, batch));
   await saveTold(transaction, batch.journal, after);
   const reports = batch.visits.filter((_, index) => fresh[index]).map(({ report }) => report);
-  const known = await appendAll(transaction, reports);
-  return batch.visits.map(({ report }, index) => {
-    if (fresh[index] !== true) return 'repeated';
-    return known.has(report.messageId) ? 'appended' : 'unknown';
-  });
+  const results = (await appendVisits(transaction, reports)).values();
+  return fresh.map((isFresh) => (isFresh ? (results.next().value?.kind ?? 'unknown') : 'repeated'));
 }
 
-/** @returns the ids of the messages that are there */
-async function appendAll(
+/** @returns of each what became of it */
+export async function appendVisits(
   transaction: Transaction,
   reports: readonly VisitReport[],
-): Promise<ReadonlySet<number>> {
-  const ids = new Set(reports.map(({ messageId }) => messageId));
+): Promise<readonly ReportResult[]> {
+  const ids = new Set(reports.map(({ messageId }) => messageId).filter((id) => Number.isSafeInteger(id)));
   const messages = new Map(
     (await transaction.all<MessageRow>(lockMessages, arrayOf(ids))).map((message) => [message.id, message]),
   );
-  if (messages.size === 0) return new Set();
+  if (messages.size === 0) return reports.map(() => ({ kind: 'unknown' }));
   const submissionIds = new Set([...messages.values()].map((message) => message.submission_id));
   const submissions = new Map(
     (await transaction.all<SubmissionRow>(readSubmissions, arrayOf(submissionIds))).map((row) => [
@@ -66,16 +63,21 @@ async function appendAll(
   const accountIds = new Set([...messages.values()].map((message) => message.account_id));
   await transaction.lockLogs(accountIds);
   const events: Row[] = [];
+  const places: (number | undefined)[] = [];
   for (const report of reports) {
     const message = messages.get(report.messageId);
     const submission = submissions.get(message?.submission_id ?? 0);
-    if (message === undefined || submission === undefined) continue;
+    if (message === undefined || submission === undefined) {
+      places.push(undefined);
+      continue;
+    }
+    places.push(events.length);
     const first = isFirst(report, message);
     if (first) message[report.type] = 1;
     message.last_number++;
     events.push(eventRow(report, first, message, submission));
   }
-  await transaction.appendEvents(events);
+  const eventIds = await transaction.appendEvents(events);
   await transaction.run(
     updateMessages,
     rowsJson(
@@ -89,7 +91,10 @@ async function appendAll(
     arrayOf(messages.keys()),
   );
   for (const accountId of accountIds) transaction.noteGrownLog(accountId);
-  return new Set(messages.keys());
+  return places.map((place) => {
+    const eventId = place === undefined ? undefined : eventIds[place];
+    return eventId === undefined ? { kind: 'unknown' } : { kind: 'appended', eventId };
+  });
 }
 
 function eventRow(

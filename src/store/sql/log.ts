@@ -1,10 +1,12 @@
-/** The event log's writing side: appending an event to a message, reports from outside. Reading is next door (`log-reads.ts`). */
-import type { EventType, SuppressionReason, VisitorKind } from '../../events/types.ts';
+/**
+ * What becomes known of messages outside delivery, but for opens and clicks, which come often: each store has its own way
+ * for those. Reading the log is next door (`log-reads.ts`).
+ */
+import type { EventType, SuppressionReason } from '../../events/types.ts';
 import type { Report, ReportResult, VisitReport } from '../contract/log.ts';
 import { everyStream } from '../contract/suppressions.ts';
 import type { Writer } from './statements.ts';
 import { suppressBecause } from './suppressions.ts';
-import { isFirst, visitEvent } from './visit-events.ts';
 import { endOfIds, inside } from './windows.ts';
 
 interface NewEvent {
@@ -13,9 +15,6 @@ interface NewEvent {
   readonly code?: string;
   readonly enhancedCode?: string;
   readonly response?: string;
-  readonly url?: string;
-  readonly firstRefusal?: boolean;
-  readonly visitor?: VisitorKind;
   readonly detail: object;
 }
 
@@ -30,7 +29,7 @@ interface Subject {
  * Appends an event to its message's story: the message's facts are copied from its rows, its number is the next.
  * @returns the event's id
  */
-export async function appendEvent(
+async function appendEvent(
   database: Writer,
   { accountId, messageId, submissionId }: Subject,
   event: NewEvent,
@@ -41,7 +40,7 @@ export async function appendEvent(
     `INSERT INTO events (id, account_id, message_id, number, type, time_ms, recipient, sender, subject,
        code, enhanced_code, response, url, first_refusal, visitor, tags, metadata, detail)
      SELECT ?, m.account_id, m.id, m.last_number, ?, ?, m.recipient, s.sender, s.subject,
-       ?, ?, ?, ?, ?, ?, s.tags, s.metadata, ?
+       ?, ?, ?, '', 0, '', s.tags, s.metadata, ?
      FROM messages m JOIN submissions s ON s.id = ? WHERE m.id = ?`,
     id,
     event.type,
@@ -49,9 +48,6 @@ export async function appendEvent(
     event.code ?? '',
     event.enhancedCode ?? '',
     event.response ?? '',
-    event.url ?? '',
-    event.firstRefusal ? 1 : 0,
-    event.visitor ?? '',
     JSON.stringify(event.detail),
     submissionId,
     messageId,
@@ -66,8 +62,6 @@ interface ReportedMessage {
   account_id: number;
   recipient: string;
   state: string;
-  opened: number;
-  clicked: number;
   complained: number;
   attempts_made: number | null;
 }
@@ -96,16 +90,6 @@ async function appendAndSuppress(
   const { eventId } = result;
   await suppressBecause(database, { accountId, recipient, stream, reason, eventId, atMs: event.atMs });
   return result;
-}
-
-async function openedOrClicked(
-  database: Writer,
-  message: ReportedMessage,
-  report: VisitReport,
-): Promise<ReportResult> {
-  const first = isFirst(report, message);
-  if (first) await database.run(`UPDATE messages SET ${report.type} = 1 WHERE id = ?`, message.id);
-  return await appendReport(database, message, visitEvent(report, first));
 }
 
 /** Where unsubscribes fill no list, the message's own events say that its recipient has left. */
@@ -190,24 +174,22 @@ async function bouncedLate(
     : await appendReport(database, message, event);
 }
 
-export const logWrites = {
-  async report(database: Writer, report: Report): Promise<ReportResult> {
-    const message = await database.get<ReportedMessage>(
-      `SELECT m.id, m.submission_id, m.account_id, m.recipient, m.state, m.opened, m.clicked, m.complained, q.attempts_made
-       FROM messages m LEFT JOIN queue q ON q.message_id = m.id WHERE m.id = ?`,
-      report.messageId,
-    );
-    if (message === undefined) return { kind: 'unknown' };
-    switch (report.type) {
-      case 'opened':
-      case 'clicked':
-        return await openedOrClicked(database, message, report);
-      case 'unsubscribed':
-        return await unsubscribed(database, message, report);
-      case 'complained':
-        return await complained(database, message, report);
-      case 'bounced':
-        return await bouncedLate(database, message, report);
-    }
-  },
-};
+/** Opens and clicks left out. */
+export type OtherReport = Exclude<Report, VisitReport>;
+
+export async function reportOther(database: Writer, report: OtherReport): Promise<ReportResult> {
+  const message = await database.get<ReportedMessage>(
+    `SELECT m.id, m.submission_id, m.account_id, m.recipient, m.state, m.complained, q.attempts_made
+     FROM messages m LEFT JOIN queue q ON q.message_id = m.id WHERE m.id = ?`,
+    report.messageId,
+  );
+  if (message === undefined) return { kind: 'unknown' };
+  switch (report.type) {
+    case 'unsubscribed':
+      return await unsubscribed(database, message, report);
+    case 'complained':
+      return await complained(database, message, report);
+    case 'bounced':
+      return await bouncedLate(database, message, report);
+  }
+}

@@ -1,11 +1,14 @@
 /** What an open or a click becomes in the log: the same in both stores, whatever statements write it. */
-import type { VisitReport } from '../contract/log.ts';
+import type { Report, VisitReport } from '../contract/log.ts';
 
 /** What a message knows of its visits so far: 0 or 1. */
 export interface VisitedBefore {
   readonly opened: number;
   readonly clicked: number;
 }
+
+export const isVisit = (report: Report): report is VisitReport =>
+  report.type === 'opened' || report.type === 'clicked';
 
 /** The first of its type that no machine made: what machines do before says nothing of a reader. */
 export const isFirst = ({ type, visitor }: VisitReport, before: VisitedBefore): boolean =>

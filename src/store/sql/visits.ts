@@ -2,8 +2,7 @@
  * Opens and clicks in batches: how far each journal is told stands in the same transaction as the events, so that a visit
  * whose fate its teller never learnt is told again and counts once.
  */
-import type { NumberedVisit, ReportResult, VisitBatch, VisitsTold } from '../contract/log.ts';
-import { logWrites } from './log.ts';
+import type { NumberedVisit, VisitBatch, VisitsTold } from '../contract/log.ts';
 import type { Writer } from './statements.ts';
 
 /** A journal that has told nothing for so long has gone with its folder. */
@@ -52,16 +51,3 @@ export function untold(visits: readonly NumberedVisit[], told: VisitsTold) {
   });
   return { fresh, after };
 }
-
-export const visitWrites = {
-  visitsTold: takeJournal,
-  async reportVisits(database: Writer, batch: VisitBatch): Promise<ReportResult['kind'][]> {
-    const { fresh, after } = untold(batch.visits, await takeJournal(database, batch));
-    const kinds: ReportResult['kind'][] = [];
-    for (const [index, { report }] of batch.visits.entries()) {
-      kinds.push(fresh[index] === true ? (await logWrites.report(database, report)).kind : 'repeated');
-    }
-    await saveTold(database, batch.journal, after);
-    return kinds;
-  },
-};

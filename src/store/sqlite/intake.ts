@@ -1,8 +1,10 @@
 /** Taking submissions in, in SQLite. */
-import type { IntakeResult, IntakeStore } from '../contract/intake.ts';
+
 import type { BodyPlace } from '../contract/bodies.ts';
+import type { IntakeResult, IntakeStore } from '../contract/intake.ts';
 import { bodySizeOf, type PlacedSubmission, placingBodies } from '../sql/bodies.ts';
 import type { Reader, Writer } from './database.ts';
+import { insertEvent } from './events.ts';
 import type { WriteVerbs } from './writer.ts';
 
 interface KeyRow {
@@ -32,7 +34,12 @@ function earlierAnswer(
   };
 }
 
-function insertSubmission(database: Writer, id: number, submission: PlacedSubmission): void {
+function insertSubmission(
+  database: Writer,
+  id: number,
+  submission: PlacedSubmission,
+  tagsJson: string,
+): void {
   database.run(
     `INSERT INTO submissions (id, account_id, door, envelope_sender, sender, sender_name, subject,
        internet_message_id, tags, metadata, stream, essential, track_opens, track_clicks, track_text, list_unsubscribe,
@@ -46,7 +53,7 @@ function insertSubmission(database: Writer, id: number, submission: PlacedSubmis
     submission.senderName,
     submission.subject,
     submission.internetMessageId,
-    JSON.stringify(submission.tags),
+    tagsJson,
     submission.metadataJson,
     submission.stream,
     submission.essential ? 1 : 0,
@@ -70,12 +77,12 @@ function insertSubmission(database: Writer, id: number, submission: PlacedSubmis
 
 function insertMessage(
   database: Writer,
-  ids: { messageId: number; eventId: number; submissionId: number },
+  { messageId, submissionId }: { messageId: number; submissionId: number },
   submission: PlacedSubmission,
   recipient: PlacedSubmission['recipients'][number],
+  tagsJson: string,
 ): void {
   const { accountId, atMs } = submission;
-  const { messageId, eventId, submissionId } = ids;
   database.run(
     `INSERT INTO messages (id, submission_id, account_id, recipient, role, state, last_number, created_at_ms)
      VALUES (?, ?, ?, ?, ?, 'queued', 1, ?)`,
@@ -100,22 +107,19 @@ function insertMessage(
       messageId,
     );
   }
-  // Everything about the message is at hand here, so this is not `appendEvent`, which would read it back.
-  database.run(
-    `INSERT INTO events (id, account_id, message_id, number, type, time_ms, recipient, sender, subject,
-       code, enhanced_code, response, url, first_refusal, tags, metadata, detail)
-     VALUES (?, ?, ?, 1, 'accepted', ?, ?, ?, ?, '', '', '', '', 0, ?, ?, ?)`,
-    eventId,
+  insertEvent(database, {
     accountId,
     messageId,
+    number: 1,
+    type: 'accepted',
     atMs,
-    recipient.address,
-    submission.sender,
-    submission.subject,
-    JSON.stringify(submission.tags),
-    submission.metadataJson,
-    JSON.stringify({ door: submission.door }),
-  );
+    recipient: recipient.address,
+    sender: submission.sender,
+    subject: submission.subject,
+    tags: tagsJson,
+    metadata: submission.metadataJson,
+    detail: { door: submission.door },
+  });
 }
 
 export const intakeWrites = {
@@ -127,11 +131,11 @@ export const intakeWrites = {
     const count = submission.recipients.length;
     const submissionId = database.nextIds('submissions');
     const firstMessageId = database.nextIds('messages', count);
-    const firstEventId = database.nextIds('events', count);
-    insertSubmission(database, submissionId, submission);
+    const tagsJson = JSON.stringify(submission.tags);
+    insertSubmission(database, submissionId, submission, tagsJson);
     for (const [index, recipient] of submission.recipients.entries()) {
-      const ids = { messageId: firstMessageId + index, eventId: firstEventId + index, submissionId };
-      insertMessage(database, ids, submission, recipient);
+      const ids = { messageId: firstMessageId + index, submissionId };
+      insertMessage(database, ids, submission, recipient, tagsJson);
     }
     if (idempotency !== undefined) {
       const { key, fingerprint, expiresAtMs } = idempotency;
@@ -146,7 +150,6 @@ export const intakeWrites = {
         expiresAtMs,
       );
     }
-    database.noteGrownLog(submission.accountId);
     const messageIds = Array.from({ length: count }, (_, index) => firstMessageId + index);
     return { kind: 'accepted', submissionId, messageIds };
   },

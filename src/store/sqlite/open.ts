@@ -75,7 +75,7 @@ export async function openSqliteStore(
     intake: intakeStore(reader, verbs.intake, { tellQueued: queued.tell, bodies }),
     queue: queueStore(reader, verbs.queue, { subscribe: queued.subscribe, bodies }),
     paces: paceStore(reader, verbs.paces),
-    log: eventLog(reader, wholeTables, { ...verbs.log, ...verbs.visits }, grownLogs.subscribe),
+    log: eventLog(reader, wholeTables, verbs.log, grownLogs.subscribe),
     messages: messageStore(reader, wholeTables),
     suppressions: suppressionStore(reader, verbs.suppressions),
     domains: domainStore(reader, verbs.domains),

@@ -1,11 +1,13 @@
 /** The delivery queue in SQLite. */
+import type { ServerAnswer } from '../../events/types.ts';
+import type { BodyPlace } from '../contract/bodies.ts';
 import type { ClaimedMessage, QueueStore, Settlement } from '../contract/queue.ts';
 import { everyStream } from '../contract/suppressions.ts';
-import type { BodyPlace } from '../contract/bodies.ts';
-import { bodyReader, type BodyRow } from '../sql/bodies.ts';
-import type { Reader, Writer } from './database.ts';
-import { appendEvent } from '../sql/log.ts';
+import { type BodyRow, bodyReader } from '../sql/bodies.ts';
+import type { Awaitable } from '../sql/statements.ts';
 import { suppressBecause, suppressionFor } from '../sql/suppressions.ts';
+import type { Reader, Writer } from './database.ts';
+import { insertEvent } from './events.ts';
 import type { WriteVerbs } from './writer.ts';
 
 interface DueRow {
@@ -86,12 +88,19 @@ async function lease(database: Writer, row: DueRow, leaseUntilMs: number): Promi
   };
 }
 
-interface HeldRow {
-  account_id: number;
-  submission_id: number;
-  recipient: string;
-  refused: number;
-}
+const noAnswer: ServerAnswer = { code: '', enhancedCode: '', text: '' };
+
+/** What settling has to know of the message. */
+type Held = readonly [
+  accountId: number,
+  recipient: string,
+  refused: number,
+  lastNumber: number,
+  sender: string,
+  subject: string,
+  tags: string,
+  metadata: string,
+];
 
 export const queueWrites = {
   async claim(
@@ -116,18 +125,16 @@ export const queueWrites = {
     return claimed;
   },
 
-  async settle(database: Writer, settlement: Settlement): Promise<boolean> {
+  settle(database: Writer, settlement: Settlement): Awaitable<boolean> {
     const { messageId, lease: number, atMs } = settlement;
-    const held = database.get<HeldRow>(
-      `SELECT q.account_id, m.submission_id, m.recipient, m.refused FROM queue q JOIN messages m ON m.id = q.message_id
+    const held = database.tuple<Held>(
+      `SELECT q.account_id, m.recipient, m.refused, m.last_number, s.sender, s.subject, s.tags, s.metadata
+       FROM queue q JOIN messages m ON m.id = q.message_id JOIN submissions s ON s.id = m.submission_id
        WHERE q.message_id = ? AND q.lease = ?`,
       messageId,
       number,
     );
     if (held === undefined) return false;
-    const { account_id: accountId, submission_id: submissionId, recipient } = held;
-    const subject = { accountId, messageId, submissionId };
-
     if (settlement.outcome === 'released') {
       putBack(database, messageId, settlement.dueAtMs, 0);
       return true;
@@ -135,53 +142,15 @@ export const queueWrites = {
     if ('attempt' in settlement && settlement.attempt !== undefined) {
       insertAttempt(database, messageId, settlement.attempt);
     }
-    const answer =
-      'answer' in settlement
-        ? {
-            code: settlement.answer.code,
-            enhancedCode: settlement.answer.enhancedCode,
-            response: settlement.answer.text,
-          }
-        : {};
-    const { detail } = settlement;
-
     if (settlement.outcome === 'deferred') {
-      const firstRefusal = settlement.detail.refused && held.refused === 0;
-      if (firstRefusal) database.run('UPDATE messages SET refused = 1 WHERE id = ?', messageId);
-      putBack(database, messageId, settlement.detail.nextAttemptAtMs, 1);
-      await appendEvent(database, subject, {
-        type: 'deferred',
-        atMs,
-        ...answer,
-        firstRefusal,
-        detail,
-      });
+      defer(database, settlement, held);
       return true;
     }
-    database.run('DELETE FROM queue WHERE message_id = ?', messageId);
-    database.run(
-      'UPDATE messages SET state = ?, finished_at_ms = ? WHERE id = ?',
-      settlement.outcome,
-      atMs,
-      messageId,
-    );
-    const eventId = await appendEvent(database, subject, {
-      type: settlement.outcome,
-      atMs,
-      ...answer,
-      detail,
-    });
-    if (settlement.outcome === 'bounced' && settlement.detail.recipientAtFault) {
-      await suppressBecause(database, {
-        accountId,
-        recipient,
-        stream: everyStream,
-        reason: 'bounced',
-        eventId,
-        atMs,
-      });
-    }
-    return true;
+    const eventId = finish(database, settlement, held);
+    if (settlement.outcome !== 'bounced' || !settlement.detail.recipientAtFault) return true;
+    const [accountId, recipient] = held;
+    const entry = { accountId, recipient, stream: everyStream, reason: 'bounced', eventId, atMs } as const;
+    return suppressBecause(database, entry).then(() => true);
   },
 
   freeLeases(database: Writer, { nowMs, longestWaitMs }: { nowMs: number; longestWaitMs: number }): number {
@@ -192,6 +161,50 @@ export const queueWrites = {
     );
   },
 };
+
+type Told = Exclude<Settlement, { outcome: 'released' }>;
+
+/** @returns the event's id */
+function tell(
+  database: Writer,
+  settlement: Told,
+  [accountId, recipient, , lastNumber, sender, subject, tags, metadata]: Held,
+  firstRefusal = false,
+): number {
+  const { messageId, outcome: type, atMs, detail } = settlement;
+  const { code, enhancedCode, text: response } = 'answer' in settlement ? settlement.answer : noAnswer;
+  const facts = { accountId, messageId, number: lastNumber + 1, recipient, sender, subject, tags, metadata };
+  return insertEvent(database, { ...facts, type, atMs, code, enhancedCode, response, firstRefusal, detail });
+}
+
+function defer(database: Writer, settlement: Extract<Told, { outcome: 'deferred' }>, held: Held): void {
+  const { messageId, detail } = settlement;
+  const [, , refused, lastNumber] = held;
+  const firstRefusal = detail.refused && refused === 0;
+  database.run(
+    'UPDATE messages SET refused = ?, last_number = ? WHERE id = ?',
+    firstRefusal ? 1 : refused,
+    lastNumber + 1,
+    messageId,
+  );
+  putBack(database, messageId, detail.nextAttemptAtMs, 1);
+  tell(database, settlement, held, firstRefusal);
+}
+
+/** @returns the event's id */
+function finish(database: Writer, settlement: Exclude<Told, { outcome: 'deferred' }>, held: Held): number {
+  const { messageId, outcome, atMs } = settlement;
+  const [, , , lastNumber] = held;
+  database.run('DELETE FROM queue WHERE message_id = ?', messageId);
+  database.run(
+    'UPDATE messages SET state = ?, finished_at_ms = ?, last_number = ? WHERE id = ?',
+    outcome,
+    atMs,
+    lastNumber + 1,
+    messageId,
+  );
+  return tell(database, settlement, held);
+}
 
 function putBack(database: Writer, messageId: number, dueAtMs: number, attempts: 0 | 1): void {
   database.run(

@@ -3,7 +3,7 @@ import { accountWrites } from '../sql/accounts.ts';
 import { domainWrites } from '../sql/domains.ts';
 import { identityWrites } from '../sql/identity.ts';
 import { intakeWrites } from './intake.ts';
-import { logWrites } from '../sql/log.ts';
+import { logWrites } from './log.ts';
 import { mailSettingsWrites } from '../sql/mail-settings.ts';
 import { queueWrites } from './queue.ts';
 import { paceWrites } from '../sql/paces.ts';
@@ -14,7 +14,6 @@ import { statisticsWrites } from '../sql/statistics-counting.ts';
 import { suppressionWrites } from '../sql/suppressions.ts';
 import { templateWrites } from '../sql/templates.ts';
 import { userWrites } from '../sql/users.ts';
-import { visitWrites } from '../sql/visits.ts';
 import { replayWrites } from '../sql/webhook-replays.ts';
 import { webhookWrites } from '../sql/webhooks.ts';
 
@@ -23,7 +22,6 @@ export const writes = {
   intake: intakeWrites,
   queue: queueWrites,
   log: logWrites,
-  visits: visitWrites,
   suppressions: suppressionWrites,
   domains: domainWrites,
   templates: templateWrites,
