@@ -23,6 +23,7 @@ export class GiveWay {
   #load = 0;
   #measuredAtMs = -Infinity;
   #cameAtMs = -Infinity;
+  #beganAtMs = -Infinity;
   #isLate = false;
 
   /** @param load which part of the time since it was asked last the process was busy, 0 to 1 */
@@ -39,17 +40,21 @@ export class GiveWay {
   /** How many may be sent at once now. */
   get mostSending(): number {
     const nowMs = this.#clock.now();
-    const isPressed = !this.#isLate && nowMs - this.#cameAtMs < quietMs && this.#loadAt(nowMs) >= busyLoad;
+    const within = (sinceMs: number, longMs: number) => Math.abs(nowMs - sinceMs) < longMs;
+    // Those few may take minutes: when none of them has made room for so long, others go.
+    const mayWait = !this.#isLate && within(this.#beganAtMs, longestMs);
+    const isPressed = mayWait && within(this.#cameAtMs, quietMs) && this.#loadAt(nowMs) >= busyLoad;
     return isPressed ? fewSending : Infinity;
   }
 
   /** A message is about to be sent: how long it has waited says whether the queue keeps up. */
   begins({ acceptedAtMs, attemptsMade }: Pick<ClaimedMessage, 'acceptedAtMs' | 'attemptsMade'>): void {
-    if (attemptsMade === 0) this.#isLate = this.#clock.now() - acceptedAtMs >= longestMs;
+    this.#beganAtMs = this.#clock.now();
+    if (attemptsMade === 0) this.#isLate = this.#beganAtMs - acceptedAtMs >= longestMs;
   }
 
   #loadAt(nowMs: number): number {
-    if (nowMs - this.#measuredAtMs >= shortestWindowMs) {
+    if (Math.abs(nowMs - this.#measuredAtMs) >= shortestWindowMs) {
       this.#load = this.#loadSince();
       this.#measuredAtMs = nowMs;
     }
