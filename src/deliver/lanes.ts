@@ -63,14 +63,8 @@ export class Lanes {
   /** Lanes with something to send and a connection to spare. */
   #turns: Lane[] = [];
   readonly #resting: Deadlines;
-  readonly #givingWay = {
-    deadlineMs: Infinity,
-    expire: () => {
-      this.#givingWay.deadlineMs = Infinity;
-      this.#resting.delete(this.#givingWay);
-      this.#start();
-    },
-  };
+  /** When to look again whether it still has to give way. */
+  readonly #givingWay = { deadlineMs: Infinity, expire: () => this.#lookAgain() };
   #waiting = 0;
   #sending = 0;
   #bytesSending = 0;
@@ -128,7 +122,7 @@ export class Lanes {
       this.#resting.delete(lane);
     }
     this.#waiting = 0;
-    this.#resting.delete(this.#givingWay);
+    this.#stopLooking();
   }
 
   #lane(destination: Destination): Lane {
@@ -237,6 +231,16 @@ export class Lanes {
     if (this.#givingWay.deadlineMs < Infinity) return;
     this.#givingWay.deadlineMs = this.#clock.now() + lookAgainMs;
     this.#resting.moved(this.#givingWay);
+  }
+
+  #lookAgain(): void {
+    this.#stopLooking();
+    this.#start();
+  }
+
+  #stopLooking(): void {
+    this.#givingWay.deadlineMs = Infinity;
+    this.#resting.delete(this.#givingWay);
   }
 
   async #run(lane: Lane, job: Job): Promise<void> {

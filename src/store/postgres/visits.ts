@@ -52,7 +52,6 @@ export async function appendVisits(
   const messages = new Map(
     (await transaction.all<MessageRow>(lockMessages, arrayOf(ids))).map((message) => [message.id, message]),
   );
-  if (messages.size === 0) return reports.map(() => ({ kind: 'unknown' }));
   const submissionIds = new Set([...messages.values()].map((message) => message.submission_id));
   const submissions = new Map(
     (await transaction.all<SubmissionRow>(readSubmissions, arrayOf(submissionIds))).map((row) => [
@@ -60,6 +59,7 @@ export async function appendVisits(
       row,
     ]),
   );
+  if (submissions.size === 0) return reports.map(() => ({ kind: 'unknown' }));
   const accountIds = new Set([...messages.values()].map((message) => message.account_id));
   await transaction.lockLogs(accountIds);
   const events: Row[] = [];

@@ -1,5 +1,4 @@
 /** Taking submissions in, in SQLite. */
-
 import type { BodyPlace } from '../contract/bodies.ts';
 import type { IntakeResult, IntakeStore } from '../contract/intake.ts';
 import { bodySizeOf, type PlacedSubmission, placingBodies } from '../sql/bodies.ts';

@@ -104,7 +104,7 @@ export class SqliteWriter {
     });
   }
 
-  /** Posts what is worth a transaction now. */
+  /** Posts what is worth a transaction now; of many calls half, so that one half is written while the other is answered. */
   #flush(): void {
     while (this.#gathered.length > 0 && this.#inFlight.length < maxBatchesInFlight) {
       const isIdle = this.#inFlight.length === 0;
@@ -116,8 +116,8 @@ export class SqliteWriter {
 
   #post(count: number): void {
     const calls = this.#gathered.splice(0, Math.min(count, maxBatchCalls));
-    this.#inFlight.push(calls);
     this.#thread.postMessage({ calls: byVerb(calls) } satisfies ToWriter);
+    this.#inFlight.push(calls);
   }
 
   #receive({ results, failures, grownLogs }: Reply): void {
