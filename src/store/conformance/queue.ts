@@ -159,6 +159,10 @@ function leaseTests(open: OpenStore): void {
     assert.ok(second);
     assert.notEqual(second.lease, first.lease);
     assert.equal(await store.queue.settle(delivered(first)), false);
+    const { messageId, lease } = first;
+    const released = { messageId, lease, atMs: startMs, outcome: 'released', dueAtMs: startMs } as const;
+    assert.equal(await store.queue.settle(released), false);
+    assert.deepEqual(await claim(store, startMs + leaseMs), [], 'it is the second’s still');
     assert.equal((await store.messages.byId(accountId, first.messageId))?.state, 'queued');
     assert.equal((await store.log.ofMessage(accountId, first.messageId)).length, 1);
     assert.equal(await store.queue.settle(delivered(second)), true);

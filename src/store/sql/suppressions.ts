@@ -1,7 +1,6 @@
 /** The suppression list. Addresses are compared in lower case. */
 import type { SuppressionReason } from '../../events/types.ts';
 import {
-  everyStream,
   type NewSuppression,
   type Suppression,
   type SuppressionSettings,
@@ -97,27 +96,6 @@ export async function suppressBecause(
 ): Promise<void> {
   const settings = await settingsOf(database, input.accountId);
   if (settings[settingOf[input.reason]]) await insertSuppression(database, input);
-}
-
-/**
- * Why a message must not be sent, undefined if it may. What someone said of all mail (complaint, bounce, by hand)
- * weighs more than an unsubscribe; an essential message passes unsubscribes.
- */
-export async function suppressionFor(
-  database: Reader,
-  message: { accountId: number; recipient: string; stream: string; essential: boolean },
-): Promise<SuppressionReason | undefined> {
-  return (
-    await database.get<{ reason: SuppressionReason }>(
-      `SELECT reason FROM suppressions WHERE account_id = ? AND recipient = ? AND stream IN (?, ?)
-     AND NOT (reason = 'unsubscribed' AND ? = 1) ORDER BY reason = 'unsubscribed' LIMIT 1`,
-      message.accountId,
-      message.recipient.toLowerCase(),
-      message.stream,
-      everyStream,
-      message.essential ? 1 : 0,
-    )
-  )?.reason;
 }
 
 export const suppressionWrites = {

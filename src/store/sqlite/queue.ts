@@ -1,35 +1,37 @@
 /** The delivery queue in SQLite. */
-import type { ServerAnswer } from '../../events/types.ts';
+import type { ServerAnswer, SuppressionReason } from '../../events/types.ts';
 import type { BodyPlace } from '../contract/bodies.ts';
 import type { ClaimedMessage, QueueStore, Settlement } from '../contract/queue.ts';
 import { everyStream } from '../contract/suppressions.ts';
 import { type BodyRow, bodyReader } from '../sql/bodies.ts';
 import type { Awaitable } from '../sql/statements.ts';
-import { suppressBecause, suppressionFor } from '../sql/suppressions.ts';
+import { suppressBecause } from '../sql/suppressions.ts';
 import type { Reader, Writer } from './database.ts';
 import { insertEvent } from './events.ts';
 import type { WriteVerbs } from './writer.ts';
 
-interface DueRow {
-  message_id: number;
-  submission_id: number;
-  account_id: number;
-  account: string;
-  tags: string;
-  recipient: string;
-  attempts_made: number;
-  created_at_ms: number;
-  size_bytes: number;
-  sender: string;
-  subject: string;
-  stream: string;
-  essential: number;
-  track_opens: number;
-  track_clicks: number;
-  track_text: number;
-  list_unsubscribe: number;
-  tracking_host: string;
-}
+/** Who has something due. */
+type DueAccount = readonly [id: number, name: string, hasSuppressions: number];
+
+/** What a claim tells of a message. */
+type Due = readonly [
+  messageId: number,
+  submissionId: number,
+  recipient: string,
+  attemptsMade: number,
+  acceptedAtMs: number,
+  sizeBytes: number,
+  sender: string,
+  subject: string,
+  stream: string,
+  tags: string,
+  essential: number,
+  trackOpens: number,
+  trackClicks: number,
+  trackText: number,
+  listUnsubscribe: number,
+  trackingHost: string,
+];
 
 /**
  * The accounts that have something due, by hopping from one to the next in the index (a loose index scan): the cost
@@ -41,50 +43,69 @@ const accountsWithDue = `
     UNION ALL
     SELECT (SELECT min(account_id) FROM queue WHERE account_id > account.id) FROM account WHERE account.id IS NOT NULL
   )
-  SELECT id FROM account WHERE id IS NOT NULL
+  SELECT id, (SELECT name FROM accounts WHERE accounts.id = account.id),
+    EXISTS (SELECT 1 FROM suppressions WHERE account_id = account.id)
+  FROM account WHERE id IS NOT NULL
     AND EXISTS (SELECT 1 FROM queue WHERE account_id = account.id AND due_at_ms <= ?)`;
 
 const dueOfAccount = `
-  SELECT q.message_id, m.submission_id, q.account_id, m.recipient, q.attempts_made, m.created_at_ms, s.size_bytes,
-    s.sender, s.subject, s.stream, s.tags, (SELECT name FROM accounts WHERE id = q.account_id) AS account,
-    s.essential, s.track_opens, s.track_clicks, s.track_text, s.list_unsubscribe, s.tracking_host
+  SELECT q.message_id, m.submission_id, m.recipient, q.attempts_made, m.created_at_ms, s.size_bytes, s.sender,
+    s.subject, s.stream, s.tags, s.essential, s.track_opens, s.track_clicks, s.track_text, s.list_unsubscribe,
+    s.tracking_host
   FROM queue q JOIN messages m ON m.id = q.message_id JOIN submissions s ON s.id = m.submission_id
   WHERE q.account_id = ? AND q.due_at_ms <= ? ORDER BY q.due_at_ms, q.message_id LIMIT ?`;
 
-async function lease(database: Writer, row: DueRow, leaseUntilMs: number): Promise<ClaimedMessage> {
-  const number = database.nextIds('leases');
-  database.run(
-    'UPDATE queue SET due_at_ms = ?, lease = ? WHERE message_id = ?',
-    leaseUntilMs,
-    number,
-    row.message_id,
-  );
-  const suppressed = await suppressionFor(database, {
-    accountId: row.account_id,
-    recipient: row.recipient,
-    stream: row.stream,
-    essential: row.essential !== 0,
-  });
+/**
+ * Why a message must not be sent, undefined if it may. What someone said of all mail (complaint, bounce, by hand)
+ * weighs more than an unsubscribe; an essential message passes unsubscribes.
+ */
+function suppressionFor(
+  database: Writer,
+  message: { accountId: number; recipient: string; stream: string; essential: number },
+): SuppressionReason | undefined {
+  return database.tuple<[SuppressionReason]>(
+    `SELECT reason FROM suppressions WHERE account_id = ? AND recipient = ? AND stream IN (?, ?)
+     AND NOT (reason = 'unsubscribed' AND ? = 1) ORDER BY reason = 'unsubscribed' LIMIT 1`,
+    message.accountId,
+    message.recipient.toLowerCase(),
+    message.stream,
+    everyStream,
+    message.essential,
+  )?.[0];
+}
+
+function lease(
+  database: Writer,
+  [accountId, account, hasSuppressions]: DueAccount,
+  due: Due,
+  { number, untilMs }: { number: number; untilMs: number },
+): ClaimedMessage {
+  const [messageId, submissionId, recipient, attemptsMade, acceptedAtMs, sizeBytes, ...of] = due;
+  const [sender, subject, stream, tags, essential, opens, clicks, text, unsubscribe, trackingHost] = of;
+  database.run('UPDATE queue SET due_at_ms = ?, lease = ? WHERE message_id = ?', untilMs, number, messageId);
   return {
-    messageId: row.message_id,
-    submissionId: row.submission_id,
-    accountId: row.account_id,
-    account: row.account,
-    recipient: row.recipient,
-    attemptsMade: row.attempts_made,
+    messageId,
+    submissionId,
+    accountId,
+    account,
+    recipient,
+    attemptsMade,
     lease: number,
-    acceptedAtMs: row.created_at_ms,
-    sizeBytes: row.size_bytes,
-    suppressed,
-    sender: row.sender,
-    subject: row.subject,
-    stream: row.stream,
-    tags: JSON.parse(row.tags) as string[],
-    trackOpens: row.track_opens !== 0,
-    trackClicks: row.track_clicks !== 0,
-    trackText: row.track_text !== 0,
-    listUnsubscribe: row.list_unsubscribe !== 0,
-    trackingHost: row.tracking_host,
+    acceptedAtMs,
+    sizeBytes,
+    suppressed:
+      hasSuppressions === 0
+        ? undefined
+        : suppressionFor(database, { accountId, recipient, stream, essential }),
+    sender,
+    subject,
+    stream,
+    tags: JSON.parse(tags) as string[],
+    trackOpens: opens !== 0,
+    trackClicks: clicks !== 0,
+    trackText: text !== 0,
+    listUnsubscribe: unsubscribe !== 0,
+    trackingHost,
   };
 }
 
@@ -103,11 +124,14 @@ type Held = readonly [
 ];
 
 export const queueWrites = {
-  async claim(
+  claim(
     database: Writer,
     { nowMs, leaseMs, limit }: { nowMs: number; leaseMs: number; limit: number },
-  ): Promise<ClaimedMessage[]> {
-    let accounts = database.all<{ id: number }>(accountsWithDue, nowMs);
+  ): ClaimedMessage[] {
+    let accounts = database.tuples<DueAccount>(accountsWithDue, nowMs);
+    if (accounts.length === 0) return [];
+    // One number for all of them: settling names the message as well.
+    const held = { number: database.nextIds('leases'), untilMs: nowMs + leaseMs };
     const claimed: ClaimedMessage[] = [];
     // Each round gives every account the same share; what one leaves unused is shared out among the others.
     while (accounts.length > 0 && claimed.length < limit) {
@@ -116,8 +140,8 @@ export const queueWrites = {
       for (const account of accounts) {
         const take = Math.min(share, limit - claimed.length);
         if (take === 0) break;
-        const rows = database.all<DueRow>(dueOfAccount, account.id, nowMs, take);
-        for (const row of rows) claimed.push(await lease(database, row, nowMs + leaseMs));
+        const rows = database.tuples<Due>(dueOfAccount, account[0], nowMs, take);
+        for (const row of rows) claimed.push(lease(database, account, row, held));
         if (rows.length === take) withMore.push(account);
       }
       accounts = withMore;
@@ -126,6 +150,7 @@ export const queueWrites = {
   },
 
   settle(database: Writer, settlement: Settlement): Awaitable<boolean> {
+    if (settlement.outcome === 'released') return release(database, settlement);
     const { messageId, lease: number, atMs } = settlement;
     const held = database.tuple<Held>(
       `SELECT q.account_id, m.recipient, m.refused, m.last_number, s.sender, s.subject, s.tags, s.metadata
@@ -135,10 +160,6 @@ export const queueWrites = {
       number,
     );
     if (held === undefined) return false;
-    if (settlement.outcome === 'released') {
-      putBack(database, messageId, settlement.dueAtMs, 0);
-      return true;
-    }
     if ('attempt' in settlement && settlement.attempt !== undefined) {
       insertAttempt(database, messageId, settlement.attempt);
     }
@@ -187,7 +208,11 @@ function defer(database: Writer, settlement: Extract<Told, { outcome: 'deferred'
     lastNumber + 1,
     messageId,
   );
-  putBack(database, messageId, detail.nextAttemptAtMs, 1);
+  database.run(
+    'UPDATE queue SET due_at_ms = ?, lease = 0, attempts_made = attempts_made + 1 WHERE message_id = ?',
+    detail.nextAttemptAtMs,
+    messageId,
+  );
   tell(database, settlement, held, firstRefusal);
 }
 
@@ -206,13 +231,13 @@ function finish(database: Writer, settlement: Exclude<Told, { outcome: 'deferred
   return tell(database, settlement, held);
 }
 
-function putBack(database: Writer, messageId: number, dueAtMs: number, attempts: 0 | 1): void {
-  database.run(
-    'UPDATE queue SET due_at_ms = ?, lease = 0, attempts_made = attempts_made + ? WHERE message_id = ?',
-    dueAtMs,
-    attempts,
-    messageId,
-  );
+/** @returns whether the lease still held */
+function release(
+  database: Writer,
+  { messageId, lease: number, dueAtMs }: Extract<Settlement, { outcome: 'released' }>,
+): boolean {
+  const sql = 'UPDATE queue SET due_at_ms = ?, lease = 0 WHERE message_id = ? AND lease = ?';
+  return database.run(sql, dueAtMs, messageId, number) > 0;
 }
 
 function insertAttempt(
