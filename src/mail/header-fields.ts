@@ -29,6 +29,9 @@ const space = 32;
 const tab = 9;
 const colon = 58;
 
+/** How far the end of a line is looked for byte by byte. */
+const nearBytes = 160;
+
 /**
  * Reads the header block that begins at `start`; it ends at the first empty line, at `limit` at the latest.
  * Lines may end in CRLF or LF.
@@ -74,9 +77,15 @@ export function isFieldName(name: string): boolean {
 
 /** After the line feed that ends the line, `limit` when none does. */
 export function endOfLine(bytes: Buffer, position: number, limit: number): number {
+  // Most lines are short: their bytes are looked at in half the time that the Buffer and the search below take.
+  const near = Math.min(limit, position + nearBytes);
+  for (let index = position; index < near; index++) {
+    if (bytes[index] === lf) return index + 1;
+  }
+  if (near === limit) return limit;
   // Never looks beyond the limit: in a long line without end, every call would look through all of it.
-  const feed = bytes.subarray(position, limit).indexOf(lf);
-  return feed < 0 ? limit : position + feed + 1;
+  const feed = bytes.subarray(near, limit).indexOf(lf);
+  return feed < 0 ? limit : near + feed + 1;
 }
 
 /** The field's value in one line, without the blanks around it. Not decoded; bytes that are no UTF-8 as Latin-1. */
