@@ -86,8 +86,8 @@ interface Dependencies {
   /** How TLS with recipients' servers comes out. */
   readonly countTls: CountTls;
   readonly settings: DeliverySettings;
-  /** Left out where no mail comes in by this process. */
-  readonly giveWay?: GiveWay;
+  /** To mail that comes in by the doors of this process. */
+  readonly giveWay: GiveWay;
   /** Stops it, as disposing does. */
   readonly signal?: AbortSignal;
 }
@@ -122,7 +122,7 @@ class DeliveryLoop implements Delivery {
   readonly #random: Random;
   readonly #logger: Logger;
   readonly #outage: Outage;
-  readonly #giveWay: GiveWay | undefined;
+  readonly #giveWay: GiveWay;
   readonly #retry: RetrySettings;
   readonly #limits: DeliveryLimits;
   readonly #bodies: BodyCache;
@@ -292,7 +292,7 @@ class DeliveryLoop implements Delivery {
         giveBack: (dueAtMs) => resolve(this.#released(message, dueAtMs)),
         run: async (slots) => {
           this.#noteProgress();
-          this.#giveWay?.begins(message);
+          this.#giveWay.begins(message);
           try {
             const end = await this.#attempt(message, { plan, slots, leaseEndsAtMs });
             // Settling goes on while the lane already sends the next one.

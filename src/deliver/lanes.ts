@@ -58,7 +58,7 @@ export class Lanes {
   readonly #clock: Clock;
   readonly #limits: LaneLimits;
   readonly #paces: Paces;
-  readonly #giveWay: Pick<GiveWay, 'mostSending'> | undefined;
+  readonly #giveWay: Pick<GiveWay, 'mostSending'>;
   readonly #lanes = new Map<string, Lane>();
   /** Lanes with something to send and a connection to spare. */
   #turns: Lane[] = [];
@@ -69,7 +69,7 @@ export class Lanes {
   #sending = 0;
   #bytesSending = 0;
 
-  constructor(clock: Clock, limits: LaneLimits, paces: Paces, giveWay?: Pick<GiveWay, 'mostSending'>) {
+  constructor(clock: Clock, limits: LaneLimits, paces: Paces, giveWay: Pick<GiveWay, 'mostSending'>) {
     this.#giveWay = giveWay;
     this.#clock = clock;
     this.#limits = limits;
@@ -203,7 +203,7 @@ export class Lanes {
   }
 
   #start(): void {
-    const most = this.#giveWay?.mostSending ?? Infinity;
+    const most = this.#giveWay.mostSending;
     while (this.#sending < Math.min(this.#limits.sending, most)) {
       const lane = this.#turns[0];
       if (lane === undefined) return;

@@ -1,6 +1,7 @@
 /** A delivery process to be killed: `node crash-child.ts FOLDER PORT` delivers what the folder holds until it dies. */
 import { pino } from 'pino';
 import { defaultLimits, startDelivery } from '../../src/deliver/deliver.ts';
+import { GiveWay } from '../../src/deliver/give-way.ts';
 import { systemClock, systemRandom } from '../../src/platform/clock.ts';
 import { openSqliteStore } from '../../src/store/sqlite/open.ts';
 import { hostAt, routeTo } from './post-office.ts';
@@ -21,6 +22,7 @@ const delivery = await startDelivery({
   clock: systemClock,
   random: systemRandom,
   logger: pino({ level: 'silent' }),
+  giveWay: new GiveWay({ clock: systemClock, load: () => 0 }),
   countTls: () => {},
   settings: { retry: { firstMs: 1, totalMs: 60_000 }, limits: defaultLimits },
 });

@@ -5,6 +5,7 @@
 import { once } from 'node:events';
 import { pino } from 'pino';
 import { defaultLimits, startDelivery } from '../../src/deliver/deliver.ts';
+import { GiveWay } from '../../src/deliver/give-way.ts';
 import { systemClock, systemRandom } from '../../src/platform/clock.ts';
 import { openPostgresStore } from '../../src/store/postgres/open.ts';
 import { jointLimits } from './joint-limits.ts';
@@ -21,6 +22,7 @@ const delivery = await startDelivery({
   clock: systemClock,
   random: systemRandom,
   logger: pino({ level: 'silent' }),
+  giveWay: new GiveWay({ clock: systemClock, load: () => 0 }),
   countTls: () => {},
   settings: {
     retry: { firstMs: 1_000, totalMs: 600_000 },

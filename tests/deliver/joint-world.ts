@@ -119,7 +119,7 @@ export class JointProcess {
     const logger = pino({ level: 'silent' });
     this.#paces = new JointPaces({ store: world.storeOf(this), processName: name, clock, logger });
     const { sending = 400 } = world.options;
-    this.#lanes = new Lanes(clock, { sending, bytesSending: 1e9 }, this.#paces);
+    this.#lanes = new Lanes(clock, { sending, bytesSending: 1e9 }, this.#paces, { mostSending: Infinity });
   }
 
   /** Time goes on for a process that stands still, and it does nothing in it. */

@@ -10,6 +10,7 @@ import {
   type DeliveryLimits,
   startDelivery,
 } from '../../src/deliver/deliver.ts';
+import { GiveWay } from '../../src/deliver/give-way.ts';
 import type { DestinationLimits } from '../../src/deliver/pace/destinations.ts';
 import type { Prepare } from '../../src/deliver/prepare.ts';
 import type { Router } from '../../src/deliver/route.ts';
@@ -96,6 +97,7 @@ export async function openPostOffice(options: PostOfficeOptions): Promise<PostOf
     clock,
     random: { unit: () => 0, bytes: (count) => Buffer.alloc(count) },
     logger: pino({}, { write: (line: string) => onLog(JSON.parse(line) as { level: number; msg: string }) }),
+    giveWay: new GiveWay({ clock, load: () => 0 }),
     countTls: () => {},
     settings: {
       retry: { firstMs: 60_000, totalMs: 3 * 86_400_000 },

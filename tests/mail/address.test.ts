@@ -107,23 +107,11 @@ test('address lists are read with names, quotes, comments, groups and encoded wo
   assert.deepEqual(parseMailboxes('undisclosed-recipients:;'), { mailboxes: [], invalid: [] });
 });
 
+/** What takes a list apart. */
+const marks = ['"', '<', '>', '(', ')', ',', ';', ':', '\\', ' '] as const;
+
 test('no text makes the list reader fail or yield what is no address', () => {
-  const pieces = fc.constantFrom(
-    '"',
-    '<',
-    '>',
-    '(',
-    ')',
-    ',',
-    ';',
-    ':',
-    '\\',
-    ' ',
-    'a@b.org',
-    '=?',
-    '?=',
-    'é',
-  );
+  const pieces = fc.constantFrom(...marks, 'a@b.org', '=?', '?=', 'é');
   fc.assert(
     fc.property(fc.array(pieces, { maxLength: 30 }), (parts) => {
       for (const { address } of parseMailboxes(parts.join('')).mailboxes) assert.ok(addressOf(address));
@@ -134,22 +122,7 @@ test('no text makes the list reader fail or yield what is no address', () => {
 
 test('an entry that stands alone is read as one in a list', () => {
   const piece = fc.oneof(
-    fc.constantFrom(
-      '<',
-      '>',
-      '"',
-      '(',
-      ')',
-      ',',
-      ';',
-      ':',
-      '\\',
-      '@',
-      ' ',
-      '\t',
-      '\r\n ',
-      '=?UTF-8?B?w6k=?=',
-    ),
+    fc.constantFrom(...marks, '@', '\t', '\r\n ', '=?UTF-8?B?w6k=?='),
     fc.constantFrom('ann@example.org', '<ann@example.org>', 'Ann ', 'Анна'),
     fc.string({ maxLength: 4 }),
   );
